@@ -1,0 +1,125 @@
+"""What a dataset is made of: one frozen recipe, written as JSON into every file."""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, get_type_hints
+
+from squat_env.devices import DeviceRanges
+from squat_env.motion import MotionRanges
+from squat_env.placement import PlacementRanges
+from squat_env.population import Population
+
+SHARD_REPETITIONS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A dataset of simulated repetitions.
+
+    Attributes:
+        name: What the population is called in reports.
+        repetitions: Number of repetitions.
+        seed: Of every draw; repetition i depends on (recipe without its number of repetitions, i) alone.
+        repetitions_a_set: Consecutive repetitions that share wearer, placement and devices.
+        rate_hz: Of the recorded streams.
+        range_hz: Of the range readings.
+        shard_repetitions: Repetitions a file; a multiple of `repetitions_a_set`.
+        population: What is drawn.
+    """
+
+    name: str = "randomised"
+    repetitions: int = 3000
+    seed: int = 0
+    repetitions_a_set: int = 1
+    rate_hz: float = 20.0
+    range_hz: float = 5.0
+    shard_repetitions: int = SHARD_REPETITIONS
+    population: Population = field(default_factory=Population)
+
+    def __post_init__(self):
+        if self.repetitions < 1:
+            raise ValueError(f"repetitions is {self.repetitions}, expected at least 1")
+        if not 5.0 <= self.rate_hz <= 200.0:
+            raise ValueError(f"rate_hz is {self.rate_hz}, expected 5 to 200 Hz")
+        if not 0.5 <= self.range_hz <= 50.0:
+            raise ValueError(f"range_hz is {self.range_hz}, expected 0.5 to 50 Hz")
+        if self.repetitions_a_set < 1 or self.shard_repetitions % self.repetitions_a_set:
+            raise ValueError(
+                f"shard_repetitions is {self.shard_repetitions}, expected a multiple of"
+                f" repetitions_a_set = {self.repetitions_a_set}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form; `from_dict` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
+        """The recipe that a file's JSON describes.
+
+        Raises:
+            ValueError: A key is unknown.
+        """
+        return _build(cls, values)
+
+
+def _build(kind: type, values: dict[str, Any]) -> Any:
+    hints = get_type_hints(kind)
+    if unknown := set(values) - set(hints):
+        raise ValueError(
+            f"{kind.__name__} got {sorted(unknown)}, expected {sorted(f.name for f in fields(kind))}"
+        )
+    return kind(**{name: _value(hints[name], value) for name, value in values.items()})
+
+
+def _value(kind: Any, value: Any) -> Any:
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _build(kind, value)
+    return _tuples(value)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def randomised(**changes: Any) -> Recipe:
+    """Everything randomised: mounting, arms, tempo, sway and devices."""
+    return replace(Recipe(), **changes)
+
+
+def paper(**changes: Any) -> Recipe:
+    """The source paper's kind: devices at random places, but one mounting for all, one way to hold the arms, no errors."""
+    population = Population(
+        motion=MotionRanges(
+            arms=(("forward", 1.0),),
+            arm_sd_deg=4.0,
+            arm_follow=(1.0, 1.0),
+            sway_deg=(0.0, 0.0),
+            movement_s=(1.8, 3.5),
+            lean_deg=(30.0, 45.0),
+            toe_out_deg=(5.0, 25.0),
+        ),
+        placement=PlacementRanges(orientation="fixed"),
+        devices=DeviceRanges(level=0.0),
+    )
+    return replace(Recipe(name="paper", population=population), **changes)
+
+
+def stand_in(**changes: Any) -> Recipe:
+    """Another population, to stand in for recordings of people: other bodies, habits, mountings and worse devices."""
+    population = Population(
+        motion=MotionRanges(
+            knee_flexion_deg=(80.0, 120.0),
+            arms=(("overhead", 1.0), ("crossed", 1.0), ("goblet", 1.0)),
+            arm_sd_deg=20.0,
+            movement_s=(1.4, 3.0),
+            stand_s=(0.4, 1.6),
+            sway_deg=(4.0, 10.0),
+            within_set=0.12,
+        ),
+        placement=PlacementRanges(spread=1.5, tilt_sd_deg=20.0, strap_sd_deg=35.0),
+        devices=DeviceRanges(level=1.5, fused_share=0.0),
+    )
+    return replace(Recipe(name="stand-in", rate_hz=100.0, population=population), **changes)
+
+
+PRESETS = {"randomised": randomised, "paper": paper, "stand-in": stand_in}

@@ -1,0 +1,154 @@
+"""Who squats, how, and wearing what: everything that is drawn for a set, from one seed."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import mujoco
+import numpy as np
+
+from squat_env.body import Body, BodyRanges, sample_body
+from squat_env.devices import DeviceRanges, Devices, sample_devices
+from squat_env.model import DEVICES, build_model
+from squat_env.motion import Motion, MotionRanges, sample_motion
+from squat_env.placement import Placement, PlacementRanges, sample_placement
+from squat_env.reference import InfeasibleMotion, Reference, plan
+from squat_env.sensors import body_shapes
+
+ATTEMPTS = 200  # redraws before a population is refused
+EMBEDDED_M = 0.02  # how deep a device may press into cloth and flesh
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """The ranges that a wearer is drawn from."""
+
+    body: BodyRanges = BodyRanges()
+    motion: MotionRanges = MotionRanges()
+    placement: PlacementRanges = PlacementRanges()
+    devices: DeviceRanges = DeviceRanges()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeds:
+    """Independent streams of random numbers for one set, one stream a group.
+
+    A new parameter in one group leaves the draws of the others as they are.
+
+    Attributes:
+        seed: Of the whole dataset or run.
+        index: Of the set.
+    """
+
+    seed: int
+    index: int
+
+    GROUPS = ("body", "placement", "motion", "devices", "noise")
+
+    def generator(self, group: str, attempt: int = 0) -> np.random.Generator:
+        """The stream of a group at a given attempt to draw it."""
+        key = (self.index, self.GROUPS.index(group), attempt)
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """One wearer: everything that was drawn for a set."""
+
+    body: Body
+    placement: Placement
+    motion: Motion
+    devices: Devices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A drawn set, ready to be simulated.
+
+    Attributes:
+        draw: The wearer.
+        model, reference: What is to be simulated.
+        attempt: The attempt at which the motion was possible.
+        redraws: The refused draws by reason.
+    """
+
+    draw: Draw
+    model: mujoco.MjModel = field(repr=False)
+    reference: Reference = field(repr=False)
+    attempt: int
+    redraws: Counter
+
+
+def prepare(
+    population: Population,
+    seeds: Seeds,
+    *,
+    repetitions: int = 1,
+    body: Body | None = None,
+    placement: Placement | None = None,
+    motion: Motion | None = None,
+    devices: Devices | None = None,
+    first_attempt: int = 0,
+) -> Prepared:
+    """Draws a wearer, builds the model and plans the set; what is physically impossible is drawn again and counted.
+
+    Args:
+        population: Ranges of what is not given.
+        seeds: Where the draws come from.
+        repetitions: Of the set.
+        body, placement, motion, devices: Given values; they are not drawn, and refused if impossible.
+        first_attempt: Where the draws of the motion begin; a caller whose simulation failed goes on after the last one.
+
+    Raises:
+        InfeasibleMotion: A given motion is impossible for the body.
+        ValueError: A given placement is inside the body, or no possible draw was found.
+    """
+    redraws: Counter = Counter()
+    body = body or sample_body(population.body, seeds.generator("body"))
+    devices = devices or sample_devices(population.devices, seeds.generator("devices"))
+    placement, model = _place(population, seeds, body, placement, redraws)
+    for attempt in range(first_attempt, first_attempt + ATTEMPTS):
+        drawn = motion or sample_motion(
+            population.motion, seeds.generator("motion", attempt), repetitions=repetitions
+        )
+        try:
+            reference = plan(model, body, drawn)
+        except InfeasibleMotion as error:
+            if motion is not None:
+                raise
+            redraws[error.reason] += 1
+            continue
+        draw = Draw(body=body, placement=placement, motion=drawn, devices=devices)
+        return Prepared(draw=draw, model=model, reference=reference, attempt=attempt, redraws=redraws)
+    raise ValueError(f"no possible motion in {ATTEMPTS} draws ({dict(redraws)}); widen MotionRanges")
+
+
+def _place(
+    population: Population, seeds: Seeds, body: Body, given: Placement | None, redraws: Counter
+) -> tuple[Placement, mujoco.MjModel]:
+    for attempt in range(ATTEMPTS):
+        placement = given or sample_placement(population.placement, seeds.generator("placement", attempt))
+        model = build_model(body, placement)
+        inside = device_inside(model)
+        if inside is None:
+            return placement, model
+        if given is not None:
+            raise ValueError(
+                f"the {inside} is inside the body, expected it on the surface; move the placement"
+            )
+        redraws[f"{inside}_inside"] += 1
+    raise ValueError(
+        f"no placement outside the body in {ATTEMPTS} draws ({dict(redraws)}); widen PlacementRanges"
+    )
+
+
+def device_inside(model: mujoco.MjModel) -> str | None:
+    """Name of a device that is more than `EMBEDDED_M` inside the standing body, None if both are outside."""
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    shapes = body_shapes(model)
+    for name in DEVICES:
+        device = model.geom(name).id
+        for shape in shapes:
+            if mujoco.mj_geomDistance(model, data, device, int(shape), 1.0, None) < -EMBEDDED_M:
+                return name
+    return None

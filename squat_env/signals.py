@@ -1,0 +1,204 @@
+"""From a device's own clock to one uniform grid: the same few functions for simulated and for real streams.
+
+Every function takes arrays, leaves them as they are and returns new ones. Missing samples are NaN throughout:
+a sample is either measured, interpolated over a gap that the caller allowed, or NaN.
+
+A stream of an inertial sensor goes through `imu_to_grid`, a stream of distance readings through
+`range_to_grid`, whichever domain it comes from; only so does a difference between the domains lie in the
+signals and not in their preparation.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.signal import butter, sosfiltfilt
+
+CUTOFF_PER_RATE = 0.4
+"""Cut-off of the low-pass before a decimation, as a fraction of the new rate (0.5 is its Nyquist limit)."""
+
+IMU_MAX_GAP_S = 0.25
+"""Longest gap between two samples of an inertial sensor that interpolation may bridge."""
+
+RANGE_MAX_GAP_S = 0.5
+"""Longest gap between two distance readings that interpolation may bridge: one lost reading at 5 Hz."""
+
+FILTER_ORDER = 4
+"""Order of the Butterworth low-pass; it runs forwards and backwards, so the roll-off is twice as steep."""
+
+
+def uniform_grid(start_s: float, stop_s: float, rate_hz: float) -> np.ndarray:
+    """Return the multiples of 1/rate_hz within [start_s, stop_s].
+
+    Grids of one rate therefore share their points, wherever a stream starts.
+
+    Args:
+        start_s: First admissible time, s.
+        stop_s: Last admissible time, s.
+        rate_hz: Rate of the grid, Hz.
+
+    Returns:
+        (T,) increasing times, s; empty where stop_s lies before the first multiple.
+    """
+    slack = 1e-6  # of a grid step: 0.35 * 20 is 6.999... in binary
+    first = int(np.ceil(start_s * rate_hz - slack))
+    last = int(np.floor(stop_s * rate_hz + slack))
+    return np.arange(first, last + 1) / rate_hz
+
+
+def median_rate(t: np.ndarray) -> float:
+    """Return the rate of a stream in Hz from the median distance of its (n,) increasing times; 0 if n < 2."""
+    return float(1.0 / np.median(np.diff(t))) if len(t) > 1 else 0.0
+
+
+def in_order(t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Return a stream with strictly increasing times.
+
+    Rows are sorted by time; rows that share a time stamp become one row, their mean over the values that are
+    not NaN.
+
+    Args:
+        t: (n,) finite times, s, in any order.
+        x: (n,) or (n, k) values.
+
+    Returns:
+        The times (m,), the values (m,) or (m, k), the number of rows that came earlier than a row before
+        them, and the number of rows n - m that fell together with another.
+    """
+    late = int(np.count_nonzero(t < np.maximum.accumulate(t))) if len(t) else 0
+    order = np.argsort(t, kind="stable")
+    unique, first = np.unique(t[order], return_index=True)
+    rows = x[order].astype(float)
+    if len(unique) == len(t):
+        return unique.astype(float), rows, late, 0
+    known = np.add.reduceat(np.isfinite(rows).astype(float), first)
+    total = np.add.reduceat(np.nan_to_num(rows), first)
+    return (
+        unique.astype(float),
+        np.where(known > 0, total / np.maximum(known, 1), np.nan),
+        late,
+        len(t) - len(unique),
+    )
+
+
+@lru_cache(maxsize=64)
+def _low_pass_sections(rate_hz: float, cutoff_hz: float) -> np.ndarray:
+    return np.asarray(butter(FILTER_ORDER, cutoff_hz, fs=rate_hz, output="sos"))
+
+
+def low_pass(x: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
+    """Remove what lies above a frequency, without delay.
+
+    A Butterworth low-pass runs forwards and backwards over each stretch between NaN rows; its gain is 1/2 at
+    the cut-off. At both ends of a stretch the signal is continued by its point reflection, which keeps value
+    and slope there; within about 1/cutoff_hz of an end the result leans on that continuation. A cut-off at or
+    above rate_hz/2 has nothing to remove and gives a copy.
+
+    Args:
+        x: (n,) or (n, k) samples; NaN marks gaps. A row with any NaN counts as a gap.
+        rate_hz: Rate of the samples, Hz.
+        cutoff_hz: Cut-off frequency, Hz, above 0.
+
+    Returns:
+        Array like x, as float64.
+
+    Raises:
+        ValueError: If rate_hz or cutoff_hz is not above 0.
+    """
+    if not (rate_hz > 0 and cutoff_hz > 0):
+        raise ValueError(
+            f"low_pass got rate_hz={rate_hz} and cutoff_hz={cutoff_hz}, expected both above 0 Hz"
+        )
+    out = np.array(x, dtype=float)
+    if cutoff_hz >= rate_hz / 2:
+        return out
+    sections = _low_pass_sections(float(rate_hz), float(cutoff_hz))
+    known: np.ndarray = np.isfinite(out).reshape(len(out), -1)
+    for start, stop in stretches(np.all(known, axis=1)):
+        padding = min(int(np.ceil(3 * rate_hz / cutoff_hz)), stop - start - 1)
+        out[start:stop] = sosfiltfilt(sections, out[start:stop], axis=0, padlen=padding)
+    return out
+
+
+def stretches(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Return (start, stop) of every uninterrupted run of True in a (n,) boolean mask."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], np.asarray(mask, dtype=np.int8), [0]))))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def resample(t: np.ndarray, x: np.ndarray, t_new: np.ndarray, *, max_gap_s: float) -> np.ndarray:
+    """Interpolate linearly onto new times, and mark what no two samples close enough enclose.
+
+    Args:
+        t: (n,) strictly increasing times, s.
+        x: (n,) or (n, k) values; a NaN counts as if the sample were absent in that column.
+        t_new: (m,) times to interpolate at, s.
+        max_gap_s: Longest gap between two samples, s, that may be bridged. NaN beyond it, and outside the
+            stream.
+
+    Returns:
+        (m,) or (m, k) float64.
+    """
+    if x.ndim == 1:
+        return _resample_column(t, x, t_new, max_gap_s)
+    columns = [_resample_column(t, column, t_new, max_gap_s) for column in x.T]
+    return np.stack(columns, axis=1) if columns else np.empty((len(t_new), 0))
+
+
+def _resample_column(t: np.ndarray, x: np.ndarray, t_new: np.ndarray, max_gap_s: float) -> np.ndarray:
+    known = np.isfinite(x)
+    t, x = t[known], x[known]
+    if not len(t):
+        return np.full(len(t_new), np.nan)
+    value = np.interp(t_new, t, x, left=np.nan, right=np.nan)
+    after = np.clip(np.searchsorted(t, t_new), 0, len(t) - 1)
+    before = np.maximum(after - 1, 0)
+    bridged = (t[after] - t[before] > max_gap_s * (1 + 1e-9)) & (t[after] != t_new)
+    return np.where(bridged, np.nan, value)
+
+
+def imu_to_grid(
+    t: np.ndarray, x: np.ndarray, grid: np.ndarray, *, rate_hz: float, max_gap_s: float = IMU_MAX_GAP_S
+) -> np.ndarray:
+    """Bring the samples of an inertial sensor, with their jitter, onto a slower uniform grid.
+
+    The stream is interpolated to a uniform grid of its own median rate, low-passed at `CUTOFF_PER_RATE` *
+    rate_hz stretch by stretch, and interpolated to the grid. A stream at rate_hz already takes the same way.
+
+    Args:
+        t: (n,) strictly increasing times, s (see `in_order`).
+        x: (n, k) samples.
+        grid: (T,) times of the new samples, s, spaced 1/rate_hz (see `uniform_grid`).
+        rate_hz: Rate of the grid, Hz.
+        max_gap_s: Longest gap, s, that may be bridged; the grid is NaN in longer ones and outside the stream.
+
+    Returns:
+        (T, k) float64.
+    """
+    if len(t) < 2:
+        return np.full((len(grid), *x.shape[1:]), np.nan)
+    steps = max(1, round((t[-1] - t[0]) * median_rate(t)))
+    own = np.linspace(t[0], t[-1], steps + 1)
+    own_rate = steps / (t[-1] - t[0])
+    smooth = low_pass(resample(t, x, own, max_gap_s=max_gap_s), own_rate, CUTOFF_PER_RATE * rate_hz)
+    # The stretches of `own` end at a gap, so here only neighbours of its grid are joined.
+    return resample(own, smooth, grid, max_gap_s=1.5 / own_rate)
+
+
+def range_to_grid(
+    t: np.ndarray, reading: np.ndarray, grid: np.ndarray, *, max_gap_s: float = RANGE_MAX_GAP_S
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bring sparse distance readings onto the grid by linear interpolation, without a filter.
+
+    Args:
+        t: (R,) strictly increasing times of the readings, s.
+        reading: (R,) distances, m; NaN where a reading was lost.
+        grid: (T,) times of the new samples, s.
+        max_gap_s: Longest gap between two readings, s, that may be bridged.
+
+    Returns:
+        The distances (T,), m, NaN where unknown; and their validity (T,), bool.
+    """
+    value = resample(t, reading, grid, max_gap_s=max_gap_s)
+    return value, np.isfinite(value)
