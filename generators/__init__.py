@@ -1,0 +1,1 @@
+"""Datasets of simulated repetitions, made in parallel and kept in HDF5."""

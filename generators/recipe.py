@@ -8,7 +8,8 @@ from squat_env.motion import MotionRanges
 from squat_env.placement import PlacementRanges
 from squat_env.population import Population
 
-SHARD_REPETITIONS = 50
+PHYSICS_HZ = 400  # every recorded sample falls on a physics step
+SHARD_REPETITIONS = 60  # divisible by 1 to 6, 10 and 12 repetitions a set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +39,8 @@ class Recipe:
     def __post_init__(self):
         if self.repetitions < 1:
             raise ValueError(f"repetitions is {self.repetitions}, expected at least 1")
-        if not 5.0 <= self.rate_hz <= 200.0:
-            raise ValueError(f"rate_hz is {self.rate_hz}, expected 5 to 200 Hz")
+        if not 5.0 <= self.rate_hz <= 200.0 or PHYSICS_HZ % self.rate_hz:
+            raise ValueError(f"rate_hz is {self.rate_hz:g}, expected a divisor of {PHYSICS_HZ} from 5 to 200 Hz")
         if not 0.5 <= self.range_hz <= 50.0:
             raise ValueError(f"range_hz is {self.range_hz}, expected 0.5 to 50 Hz")
         if self.repetitions_a_set < 1 or self.shard_repetitions % self.repetitions_a_set:
@@ -65,9 +66,7 @@ class Recipe:
 def _build(kind: type, values: dict[str, Any]) -> Any:
     hints = get_type_hints(kind)
     if unknown := set(values) - set(hints):
-        raise ValueError(
-            f"{kind.__name__} got {sorted(unknown)}, expected {sorted(f.name for f in fields(kind))}"
-        )
+        raise ValueError(f"{kind.__name__} got {sorted(unknown)}, expected {sorted(f.name for f in fields(kind))}")
     return kind(**{name: _value(hints[name], value) for name, value in values.items()})
 
 
@@ -87,7 +86,7 @@ def randomised(**changes: Any) -> Recipe:
 
 
 def paper(**changes: Any) -> Recipe:
-    """The source paper's kind: devices at random places, but one mounting for all, one way to hold the arms, no errors."""
+    """The source paper's kind: devices at random places, but one mounting and arm posture for all, no errors."""
     population = Population(
         motion=MotionRanges(
             arms=(("forward", 1.0),),
@@ -119,7 +118,8 @@ def stand_in(**changes: Any) -> Recipe:
         placement=PlacementRanges(spread=1.5, tilt_sd_deg=20.0, strap_sd_deg=35.0),
         devices=DeviceRanges(level=1.5, fused_share=0.0),
     )
-    return replace(Recipe(name="stand-in", rate_hz=100.0, population=population), **changes)
+    recipe = Recipe(name="stand-in", repetitions=80, repetitions_a_set=10, rate_hz=100.0, population=population)
+    return replace(recipe, **changes)
 
 
 PRESETS = {"randomised": randomised, "paper": paper, "stand-in": stand_in}

@@ -13,7 +13,6 @@ from squat_env.devices import measure_imu, measure_range
 from squat_env.labels import halfway, upright
 from squat_env.landmarks import joint_angles
 from squat_env.population import ATTEMPTS, Draw, Prepared, Seeds, prepare
-from squat_env.reference import STAND
 from squat_env.sensors import Ideal, Scene, observe_scene, read_sensors
 from squat_env.signals import range_to_grid
 from squat_env.simulate import Outcome, Simulation, SimulationFailed, judge, simulate
@@ -118,10 +117,7 @@ def measure_set(recipe: Recipe, number: int, done: SimulatedSet) -> Iterator[Rep
         yield Repetition(
             index=number * recipe.repetitions_a_set + cycle,
             sample={name: values[rows] - (begin if name == "time" else 0) for name, values in sample.items()},
-            range={
-                name: values[readings] - (begin if name == "range_time" else 0)
-                for name, values in reading.items()
-            },
+            range={name: values[readings] - (begin if name == "range_time" else 0) for name, values in reading.items()},
             repetition={"set": number, "repetition": cycle, "subject": number},
             drawn=_drawn(done, cycle),
         )

@@ -8,9 +8,7 @@ import numpy as np
 Sex = Literal["female", "male"]
 SEXES: tuple[Sex, ...] = ("female", "male")
 
-TISSUE_DENSITY = (
-    1050.0  # kg/m^3, mean of the limbs; sets how thick a segment of given mass and length is (assumed)
-)
+TISSUE_DENSITY = 1050.0  # kg/m^3, mean of the limbs; sets how thick a segment of given mass and length is (assumed)
 
 
 @dataclass(frozen=True, kw_only=True)

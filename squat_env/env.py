@@ -109,17 +109,15 @@ class SquatSensorEnv(gym.Env):
         self._fixed = {"body": body, "placement": placement, "motion": motion}
         self._renderer: mujoco.Renderer | None = None
         imu = {"accel": ACCEL_LIMIT, "gyro": GYRO_LIMIT}
-        self.observation_space = spaces.Dict(
-            {
-                f"{device}_{kind}": spaces.Box(-limit, limit, (3,), np.float32)
-                for device in DEVICES
-                for kind, limit in imu.items()
-            }
-            | {
-                "range": spaces.Box(0.0, RANGE_LIMIT, (1,), np.float32),
-                "range_valid": spaces.Box(0.0, 1.0, (1,), np.float32),
-            }
-        )
+        boxes: dict[str, spaces.Box] = {
+            f"{device}_{kind}": spaces.Box(-limit, limit, (3,), np.float32)
+            for device in DEVICES
+            for kind, limit in imu.items()
+        }
+        boxes["range"] = spaces.Box(0.0, RANGE_LIMIT, (1,), np.float32)
+        boxes["range_valid"] = spaces.Box(0.0, 1.0, (1,), np.float32)
+        self.observation_space = spaces.Dict({**boxes})
+        self._boxes = boxes
         self.action_space = spaces.Box(-1.0, 1.0, (29,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
@@ -227,9 +225,7 @@ class SquatSensorEnv(gym.Env):
         mean = self._readings.mean(0)
         observation = {}
         for device in DEVICES:
-            accel, gyro = (
-                mean[self.model.sensor(f"{device}_{kind}").adr[0] :][:3] for kind in ("accel", "gyro")
-            )
+            accel, gyro = (mean[self.model.sensor(f"{device}_{kind}").adr[0] :][:3] for kind in ("accel", "gyro"))
             errors = getattr(self.draw.devices, device)
             accel, gyro = distort_imu(accel[None], gyro[None], errors, self._noise, rate_hz=self.control_hz)
             observation[f"{device}_accel"], observation[f"{device}_gyro"] = accel[0], gyro[0]
@@ -237,7 +233,7 @@ class SquatSensorEnv(gym.Env):
         observation["range"], observation["range_valid"] = self._observe_range()
         return {
             name: np.clip(observation[name], box.low, box.high).astype(np.float32)
-            for name, box in self.observation_space.items()
+            for name, box in self._boxes.items()
         }
 
     def _observe_range(self) -> tuple[np.ndarray, np.ndarray]:

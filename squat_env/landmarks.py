@@ -4,9 +4,7 @@ import numpy as np
 
 from squat_env.model import LANDMARKS, SIDES
 
-JOINT_ANGLES = tuple(
-    f"{side}_{name}" for side in SIDES for name in ("elbow", "shoulder", "hip", "knee", "ankle")
-)
+JOINT_ANGLES = tuple(f"{side}_{name}" for side in SIDES for name in ("elbow", "shoulder", "hip", "knee", "ankle"))
 
 # Each angle lies at the middle of three landmarks.
 _TRIPLES = {

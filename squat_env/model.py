@@ -126,9 +126,7 @@ def build_model(body: Body, placement: Placement) -> mujoco.MjModel:
         _add_arm(spec, side, body, parts)
         _add_leg(pelvis, side, body, parts)
     _add_device(spec, "watch", placement.watch, WATCH_SPOT, WATCH_SIZE_M, _RGBA_WATCH, parts)
-    _add_device(
-        spec, "phone", placement.phone, PHONE_SPOTS[placement.phone.spot], PHONE_SIZE_M, _RGBA_PHONE, parts
-    )
+    _add_device(spec, "phone", placement.phone, PHONE_SPOTS[placement.phone.spot], PHONE_SIZE_M, _RGBA_PHONE, parts)
     _add_actuators(spec, body)
     _add_sensors(spec)
     return spec.compile()
@@ -265,9 +263,7 @@ def _add_foot(shank: mujoco.MjsBody, side: str, body: Body, parts: dict[str, Seg
     toes.add_site(name=f"{side}_toe", pos=[size.toe_x - size.ball_x, 0, -radius])
 
 
-def _soles(
-    part: mujoco.MjsBody, name: str, x: float, half_width: float, floor_z: float, radius: float
-) -> None:
+def _soles(part: mujoco.MjsBody, name: str, x: float, half_width: float, floor_z: float, radius: float) -> None:
     for edge, y in (("inner", -half_width), ("outer", half_width)):
         part.add_geom(
             name=f"{name}_{edge}_sole",
@@ -374,9 +370,7 @@ def _add_device(
     )
 
 
-def surface_point(
-    spec: mujoco.MjSpec, name: str, segment: Segment, mounting: Mounting, above: float
-) -> np.ndarray:
+def surface_point(spec: mujoco.MjSpec, name: str, segment: Segment, mounting: Mounting, above: float) -> np.ndarray:
     """Position (3,) in the body's frame of a point this far [m] above the surface of the body's own geom."""
     side = 1.0 if mounting.side == "left" else -1.0
     azimuth = np.deg2rad(mounting.azimuth_deg)

@@ -58,9 +58,7 @@ class Cycle:
             if not 0.0 <= getattr(self, name) <= 60.0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected seconds from 0 to 60")
         if min(self.descent_s, self.ascent_s) < 0.3:
-            raise ValueError(
-                f"descent_s, ascent_s are {self.descent_s}, {self.ascent_s}, expected at least 0.3 s"
-            )
+            raise ValueError(f"descent_s, ascent_s are {self.descent_s}, {self.ascent_s}, expected at least 0.3 s")
         if not 0.3 <= self.depth <= 1.3:
             raise ValueError(f"depth is {self.depth}, expected 0.3 to 1.3 of the set's knee flexion")
 

@@ -135,9 +135,7 @@ def _sample_watch(ranges: PlacementRanges, rng: np.random.Generator) -> Mounting
     crown = rng.choice([90.0, 270.0])
     strap, turn, tilt_x, tilt_y = rng.normal(0.0, [ranges.strap_sd_deg, 5.0, 5.0, 5.0])
     if ranges.orientation == "fixed":
-        return Mounting(
-            spot="wrist", side=side, along=along, azimuth_deg=WATCH_SPOT.azimuth_deg, turn_deg=90.0
-        )
+        return Mounting(spot="wrist", side=side, along=along, azimuth_deg=WATCH_SPOT.azimuth_deg, turn_deg=90.0)
     return Mounting(
         spot="wrist",
         side=side,

@@ -107,9 +107,7 @@ def prepare(
     devices = devices or sample_devices(population.devices, seeds.generator("devices"))
     placement, model = _place(population, seeds, body, placement, redraws)
     for attempt in range(first_attempt, first_attempt + ATTEMPTS):
-        drawn = motion or sample_motion(
-            population.motion, seeds.generator("motion", attempt), repetitions=repetitions
-        )
+        drawn = motion or sample_motion(population.motion, seeds.generator("motion", attempt), repetitions=repetitions)
         try:
             reference = plan(model, body, drawn)
         except InfeasibleMotion as error:
@@ -132,13 +130,9 @@ def _place(
         if inside is None:
             return placement, model
         if given is not None:
-            raise ValueError(
-                f"the {inside} is inside the body, expected it on the surface; move the placement"
-            )
+            raise ValueError(f"the {inside} is inside the body, expected it on the surface; move the placement")
         redraws[f"{inside}_inside"] += 1
-    raise ValueError(
-        f"no placement outside the body in {ATTEMPTS} draws ({dict(redraws)}); widen PlacementRanges"
-    )
+    raise ValueError(f"no placement outside the body in {ATTEMPTS} draws ({dict(redraws)}); widen PlacementRanges")
 
 
 def device_inside(model: mujoco.MjModel) -> str | None:

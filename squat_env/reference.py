@@ -94,9 +94,7 @@ def controls(model: mujoco.MjModel, reference: Reference) -> np.ndarray:
     force = kp (ctrl - q) - kv qd, so ctrl = q_ref + (kv qd_ref + tau) / kp.
     """
     stiffness = model.actuator_gainprm[:, 0]
-    return (
-        reference.qpos[:, 7:] + DAMPING_PER_STIFFNESS * reference.qvel[:, 6:] + reference.torque / stiffness
-    )
+    return reference.qpos[:, 7:] + DAMPING_PER_STIFFNESS * reference.qvel[:, 6:] + reference.torque / stiffness
 
 
 def timeline(motion: Motion, timestep: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -225,17 +223,13 @@ def _pose(geometry: _Geometry, motion: Motion, depth: np.ndarray, forward: np.nd
     pelvis = _rotation("y", tilt)
     root[:, 2] = _pelvis_height(geometry, pelvis, root[:, :2], np.deg2rad(np.abs(bend)))
     legs = [_leg(geometry, side, root[:, :3], pelvis) for side in range(2)]
-    spine = np.column_stack(
-        [lean - tilt + sway.trunk[:, 1], *(sway.trunk[:, [0, 2]] + np.zeros((count, 2))).T]
-    )
+    spine = np.column_stack([lean - tilt + sway.trunk[:, 1], *(sway.trunk[:, [0, 2]] + np.zeros((count, 2))).T])
     thorax = pelvis @ _euler(spine, "yxz", (1, 1, 1))
     arms = [_arm(motion, side, depth, lean, thorax, sway.arms[:, side]) for side in range(2)]
     return _Pose(root=root, joints=np.column_stack([spine, *arms, *legs]))
 
 
-def _pelvis_height(
-    geometry: _Geometry, pelvis: np.ndarray, place: np.ndarray, bend: np.ndarray
-) -> np.ndarray:
+def _pelvis_height(geometry: _Geometry, pelvis: np.ndarray, place: np.ndarray, bend: np.ndarray) -> np.ndarray:
     """Height (K,) at which the straighter knee is bent by `bend`; a smooth minimum over both legs."""
     reach = geometry.thigh**2 + geometry.shank**2 + 2 * geometry.thigh * geometry.shank * np.cos(bend)
     heights = []

@@ -1,6 +1,7 @@
 """What an ideal phone and watch read, and what lies between them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -40,9 +41,7 @@ def read_sensors(model: mujoco.MjModel, simulation: Simulation) -> Ideal:
 
     return Ideal(
         time=simulation.time,
-        **{
-            f"{device}_{kind}": signal(f"{device}_{kind}") for device in DEVICES for kind in ("accel", "gyro")
-        },
+        **{f"{device}_{kind}": signal(f"{device}_{kind}") for device in DEVICES for kind in ("accel", "gyro")},
         distance=np.linalg.norm(signal("range"), axis=1),
     )
 
@@ -69,17 +68,17 @@ class Scene:
 
 def observe_scene(model: mujoco.MjModel, qpos: np.ndarray, data: mujoco.MjData | None = None) -> Scene:
     """Poses the model in each row of `qpos` (T, nq) and looks at it; `data`, if given, is overwritten."""
-    data = mujoco.MjData(model) if data is None else data
+    posed: Any = mujoco.MjData(model) if data is None else data
     sites = [model.site(name).id for name in (*LANDMARKS, *DEVICES)]
     shapes = body_shapes(model)
     count = len(qpos)
     places = np.empty((count, len(sites), 3))
     centres, turns = np.empty((count, len(shapes), 3)), np.empty((count, len(shapes), 9))
     for k, pose in enumerate(qpos):
-        data.qpos[:] = pose
-        mujoco.mj_kinematics(model, data)
-        places[k] = data.site_xpos[sites]
-        centres[k], turns[k] = data.geom_xpos[shapes], data.geom_xmat[shapes]
+        posed.qpos[:] = pose
+        mujoco.mj_kinematics(model, posed)
+        places[k] = posed.site_xpos[sites]
+        centres[k], turns[k] = posed.geom_xpos[shapes], posed.geom_xmat[shapes]
     landmarks, watch, phone = places[:, : len(LANDMARKS)], places[:, -2], places[:, -1]
     hips = [LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip")]
     crossed = body_crossed(model, shapes, centres, turns.reshape(count, -1, 3, 3), watch, phone)
@@ -115,9 +114,7 @@ def body_crossed(
     along = np.einsum("tgji,tj->tgi", turns, end - start)
     enter, leave = np.ones(local.shape[:2]), np.zeros(local.shape[:2])
     for column, shape in enumerate(shapes):
-        chord = (
-            _capsule_chord if model.geom_type[shape] == mujoco.mjtGeom.mjGEOM_CAPSULE else _ellipsoid_chord
-        )
+        chord = _capsule_chord if model.geom_type[shape] == mujoco.mjtGeom.mjGEOM_CAPSULE else _ellipsoid_chord
         enter[:, column], leave[:, column] = chord(local[:, column], along[:, column], model.geom_size[shape])
     return _union_length(enter, leave) * np.linalg.norm(end - start, axis=1)
 

@@ -107,15 +107,13 @@ def low_pass(x: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
         ValueError: If rate_hz or cutoff_hz is not above 0.
     """
     if not (rate_hz > 0 and cutoff_hz > 0):
-        raise ValueError(
-            f"low_pass got rate_hz={rate_hz} and cutoff_hz={cutoff_hz}, expected both above 0 Hz"
-        )
+        raise ValueError(f"low_pass got rate_hz={rate_hz} and cutoff_hz={cutoff_hz}, expected both above 0 Hz")
     out = np.array(x, dtype=float)
     if cutoff_hz >= rate_hz / 2:
         return out
     sections = _low_pass_sections(float(rate_hz), float(cutoff_hz))
-    known: np.ndarray = np.isfinite(out).reshape(len(out), -1)
-    for start, stop in stretches(np.all(known, axis=1)):
+    missing = np.asarray(np.isnan(out).any(axis=tuple(range(1, out.ndim))))
+    for start, stop in stretches(~missing):
         padding = min(int(np.ceil(3 * rate_hz / cutoff_hz)), stop - start - 1)
         out[start:stop] = sosfiltfilt(sections, out[start:stop], axis=0, padlen=padding)
     return out

@@ -76,6 +76,7 @@ def simulate(model: mujoco.MjModel, reference: Reference) -> Simulation:
         controls(model, reference)[None],
         initial_warmstart=data.qacc_warmstart[None],
     )
+    state, sensors = np.asarray(state), np.asarray(sensors)
     refuse_warnings(data)
     first = start[None, 1 : 1 + model.nq]
     return Simulation(
@@ -90,9 +91,7 @@ def refuse_warnings(data: mujoco.MjData) -> None:
     for number, warning in enumerate(data.warning):
         if warning.number:
             kind = mujoco.mjtWarning(number).name.removeprefix("mjWARN_")
-            raise SimulationFailed(
-                "warning", f"MuJoCo warned {warning.number} times of {kind} at {data.time:.3f} s"
-            )
+            raise SimulationFailed("warning", f"MuJoCo warned {warning.number} times of {kind} at {data.time:.3f} s")
 
 
 @dataclass(frozen=True, kw_only=True)

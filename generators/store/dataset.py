@@ -1,0 +1,273 @@
+"""A dataset: finished shards read as one, written from repetitions at hand, or checked for damage."""
+
+import json
+import operator
+import os
+import shutil
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from generators.store.atomic import named_failure, sync_folder, temporaries, temporary_beside
+from generators.store.fields import CLOCKS, DatasetError, Field, Repetition
+from generators.store.manifest import (
+    MANIFEST,
+    Manifest,
+    Shard,
+    check_shard,
+    mismatches,
+    shard_numbers,
+    write_manifest,
+)
+from generators.store.shard import ShardReader, write_shard
+
+OPEN_SHARDS = 64
+"""How many files a dataset keeps open in one process."""
+
+
+class Dataset:
+    """A finished dataset, opened through its manifest and read when asked.
+
+    It can be pickled and sent to other processes; each opens the files for itself.
+
+    Args:
+        folder: holds `manifest.json` and the shards.
+
+    Raises:
+        DatasetError: there is no sound manifest. Damaged or foreign shards raise it when they are read.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder).resolve()
+        self._manifest = Manifest.read(self.folder / MANIFEST)
+        self._starts = np.cumsum([0] + [shard.repetitions for shard in self.shards])
+        self._readers: dict[int, ShardReader] = {}
+        self._recent: OrderedDict[int, None] = OrderedDict()
+        self._loaded: tuple[int, dict[str, np.ndarray]] = (-1, {})
+        self._process = os.getpid()
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How the repetitions were made."""
+        return json.loads(json.dumps(self._manifest.recipe))
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The files, in order."""
+        return self._manifest.shards
+
+    @property
+    def digest(self) -> str:
+        """Hash of the contents; the same recipe gives the same digest for any number of workers."""
+        return self._manifest.digest
+
+    @property
+    def bytes(self) -> int:
+        """Size of all shards."""
+        return sum(shard.bytes for shard in self.shards)
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """What `read` can give: names as in `FIELDS`, and "drawn/..."."""
+        paths = self._manifest.fields.items()
+        return {path if f.group == "drawn" else path.partition("/")[2]: f for path, f in paths}
+
+    def offsets(self, group: str) -> np.ndarray:
+        """Where each repetition starts in what `read` gives: (n + 1,) int64.
+
+        Args:
+            group: "sample" or "range".
+        """
+        if not any(f.group == group for f in self.fields.values()) or group not in CLOCKS:
+            raise DatasetError(f"{self.folder} has no offsets of {group!r}, expected 'sample' or 'range'; choose one")
+        parts = [np.diff(self._reader(number).offsets(group)) for number in range(len(self.shards))]
+        return np.cumsum(np.concatenate([np.zeros(1, np.int64), *parts]))
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Read one field of the repetitions from `start` to before `stop`, concatenated.
+
+        Args:
+            name: as in `fields`; the "drawn/" may be left out.
+            start: position of the first repetition.
+            stop: position after the last one; all where None.
+
+        Returns:
+            (items, *shape of the field). Strings are decoded.
+        """
+        path, field = self._path(name)
+        first, last, _ = slice(start, stop).indices(len(self))
+        parts = [np.zeros((0, *field.shape), field.dtype)]
+        for number, (low, high) in enumerate(zip(self._starts[:-1], self._starts[1:], strict=True)):
+            if low < last and first < high:
+                parts.append(self._reader(number).read(path, max(first, low) - low, min(last, high) - low))
+        joined = np.concatenate(parts)
+        return np.char.decode(joined, "utf-8") if joined.dtype.kind == "S" else joined
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, position: int) -> Repetition:
+        number, row = self._locate(operator.index(position))
+        if self._loaded[0] != number:
+            self._loaded = (number, self._reader(number).load())
+        return _cut(self._loaded[1], row)
+
+    def __iter__(self) -> Iterator[Repetition]:
+        return (self[position] for position in range(len(self)))
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({str(self.folder)!r}: {len(self)} repetitions, {len(self.fields)} fields, "
+            f"{len(self.shards)} shards, {self.bytes / 1e6:.1f} MB)"
+        )
+
+    def __reduce__(self) -> tuple[type["Dataset"], tuple[Path]]:
+        return Dataset, (self.folder,)
+
+    def _path(self, name: str) -> tuple[str, Field]:
+        for known in (name, f"drawn/{name}"):
+            if known in self.fields:
+                field = self.fields[known]
+                return (known if field.group == "drawn" else f"{field.group}/{known}"), field
+        raise DatasetError(f"{self.folder} has no field {name!r}, expected one of {list(self.fields)}; choose one")
+
+    def _locate(self, position: int) -> tuple[int, int]:
+        """Shard number and row of a repetition."""
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"repetition {position} of {len(self)}")
+        position %= len(self)
+        number = int(np.searchsorted(self._starts, position, side="right")) - 1
+        return number, position - int(self._starts[number])
+
+    def _reader(self, number: int) -> ShardReader:
+        if self._process != os.getpid():
+            self._readers, self._recent, self._process = {}, OrderedDict(), os.getpid()
+        if number not in self._readers:
+            self._readers[number] = ShardReader(self.folder, self._manifest, self.shards[number])
+        self._recent[number] = None
+        self._recent.move_to_end(number)
+        if len(self._recent) > OPEN_SHARDS:
+            self._readers[self._recent.popitem(last=False)[0]].close()
+        return self._readers[number]
+
+
+def _cut(arrays: dict[str, np.ndarray], row: int) -> Repetition:
+    """One repetition out of the arrays of its shard."""
+    groups: dict[str, dict[str, Any]] = {"sample": {}, "range": {}, "repetition": {}, "drawn": {}}
+    for path, array in arrays.items():
+        group, _, name = path.partition("/")
+        if name == "offsets":
+            continue
+        if group in CLOCKS:
+            first, last = arrays[f"{group}/offsets"][row : row + 2]
+            groups[group][name] = array[first:last].copy()
+        else:
+            groups[group][name] = _plain(array[row])
+    return Repetition(index=groups["repetition"].pop("index"), **groups)
+
+
+def _plain(value: Any) -> Any:
+    """A number or string as Python has it; an array as a copy, with strings decoded."""
+    value = np.char.decode(value, "utf-8") if value.dtype.kind == "S" else np.array(value)
+    return value.item() if value.ndim == 0 else value
+
+
+def write_dataset(
+    folder: Path | str,
+    repetitions: Iterable[Repetition],
+    *,
+    recipe: dict[str, Any],
+    shard_repetitions: int = 100,
+) -> Dataset:
+    """Write a whole dataset from repetitions that exist already, such as converted recordings.
+
+    The folder appears under its name only when everything in it is written.
+
+    Args:
+        folder: new or empty.
+        repetitions: by increasing index, all with the same fields; taken one shard at a time.
+        recipe: where they come from, as JSON holds it.
+        shard_repetitions: how many repetitions a file holds.
+
+    Raises:
+        DatasetError: the folder holds something, or a repetition cannot be stored.
+    """
+    folder = Path(folder).resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DatasetError(f"{folder} holds something already, expected a new or empty folder; choose another")
+    temporary = temporary_beside(folder)
+    remaining = iter(repetitions)
+    try:
+        with named_failure(folder):
+            temporary.mkdir(parents=True)
+        for number in count():
+            batch = list(islice(remaining, shard_repetitions))
+            if number and not batch:
+                break
+            write_shard(temporary, number, batch, recipe=recipe)
+        write_manifest(temporary)
+        with named_failure(folder):
+            os.replace(temporary, folder)
+            sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Dataset(folder)
+
+
+def verify(folder: Path | str) -> list[str]:
+    """Check every byte of a dataset folder, finished or not.
+
+    Returns:
+        One sentence for each damage: what is missing, foreign, stale, truncated, altered, duplicated, made by
+        another recipe, or left over. Empty where all is well.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return [f"{folder} is missing, expected the folder of a dataset; check the name"]
+    damages = [f"{path} is left over from a killed writer, expected none; remove it" for path in temporaries(folder)]
+    manifest, sidecars = None, []
+    try:
+        manifest = Manifest.read(folder / MANIFEST)
+    except DatasetError as error:
+        damages.append(str(error))
+    listed = {shard.number: shard for shard in manifest.shards} if manifest else {}
+    numbers = sorted({*listed, *shard_numbers(folder)})
+    for gap in [number for number, found in enumerate(numbers) if number != found][:1]:
+        damages.append(f"shard {gap} in {folder} is missing, expected {len(numbers)} in a row; make it again")
+    for number in numbers:
+        try:
+            sidecars.append(_verified(folder, number))
+        except DatasetError as error:
+            damages.append(str(error))
+            continue
+        shard = sidecars[-1].shards[0]
+        if manifest and listed.get(number) != shard:
+            kind = "stale or newer than the manifest" if number in listed else "foreign: not in the manifest"
+            damages.append(f"{folder / shard.file} is {kind}, expected what it lists; make the manifest again")
+    for reference in [m for m in (manifest, *sidecars) if m][:1]:
+        damages.extend(mismatches(folder, reference, sidecars))
+    return damages
+
+
+def _verified(folder: Path, number: int) -> Manifest:
+    """The sidecar of a shard whose bytes and contents agree with it."""
+    sidecar = check_shard(folder, number)
+    shard = sidecar.shards[0]
+    reader = ShardReader(folder, sidecar, shard)
+    try:
+        index, digest = reader.load()["repetition/index"], reader.digest()
+    finally:
+        reader.close()
+    if (np.diff(index) <= 0).any() or (index[0], index[-1]) != (shard.first, shard.last):
+        raise DatasetError(
+            f"{reader.path} holds repetitions {index[0]} to {index[-1]}, expected {shard.first} to "
+            f"{shard.last} in order; make the shard again"
+        )
+    if digest != shard.digest:
+        raise DatasetError(f"{reader.path} has the digest {digest}, expected {shard.digest}; make the shard again")
+    return sidecar

@@ -1,0 +1,258 @@
+"""One shard: repetitions in an HDF5 file, written whole, and read only when all of it is known."""
+
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from generators.store.atomic import write_atomically
+from generators.store.fields import CLOCKS, DatasetError, Field, Repetition, join
+from generators.store.manifest import (
+    FORMAT,
+    Manifest,
+    Shard,
+    canonical_json,
+    check_size,
+    recipe_hash,
+    versions,
+)
+
+CHUNK_BYTES = 1 << 20
+"""Largest piece that HDF5 reads at once."""
+DECLARED_PER_STORED = 1000
+"""How many bytes a file may declare for each byte that it has."""
+
+
+def write_shard(folder: Path | str, number: int, repetitions: Sequence[Repetition], *, recipe: dict[str, Any]) -> Shard:
+    """Write one shard and its sidecar, each whole or not at all.
+
+    The bytes depend on the arguments alone, and the repetitions on the recipe alone.
+
+    Args:
+        folder: of the dataset; it exists.
+        number: position of the shard in the dataset, from 0.
+        repetitions: at least one, by increasing index, all with the same fields.
+        recipe: how they were made, as JSON holds it.
+
+    Returns:
+        What the sidecar records of the shard.
+
+    Raises:
+        DatasetError: a repetition cannot be stored as it is (see `generators.fields.join`), or the disk is
+            full or not writable.
+    """
+    path = Path(folder) / f"shard-{number:05d}.h5"
+    recipe_hash(recipe)
+    arrays, fields = join(repetitions)
+    content = _encode(arrays, fields, canonical_json(recipe))
+    with h5py.File(io.BytesIO(content), "r") as file:
+        digest = _digest(file)
+    shard = Shard(
+        number=number,
+        first=repetitions[0].index,
+        last=repetitions[-1].index,
+        repetitions=len(repetitions),
+        samples=int(arrays["sample/offsets"][-1]),
+        readings=int(arrays.get("range/offsets", np.zeros(1))[-1]),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        digest=digest,
+    )
+    write_atomically(path, content)
+    Manifest(recipe=recipe, fields=fields, versions=(versions(),), shards=(shard,)).write(path.with_name(shard.sidecar))
+    return shard
+
+
+class ShardReader:
+    """One shard, opened when the guard lets it pass; it may be closed and is opened again when needed.
+
+    Args:
+        folder: of the dataset.
+        manifest: says what the shard must hold: its own sidecar, or the manifest of the dataset.
+        shard: which one.
+
+    Raises:
+        DatasetError: the file is missing, damaged, or holds anything that the manifest does not name.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, shard: Shard):
+        self.path, self.manifest, self.shard = folder / shard.file, manifest, shard
+        self._file: h5py.File | None = None
+        self._passed: tuple[int, ...] = ()
+        self._offsets: dict[str, np.ndarray] = {}
+        self._open()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file = None
+
+    def _open(self) -> h5py.File:
+        if self._file is not None:
+            return self._file
+        check_size(self.path, self.shard)
+        state = self.path.stat()
+        identity = (state.st_ino, state.st_mtime_ns, state.st_size)
+        try:
+            file = h5py.File(self.path, "r", locking=False)
+        except OSError as error:
+            raise DatasetError(
+                f"{self.path} is no readable HDF5 file ({error}), expected a shard; make the shard again"
+            ) from error
+        if identity != self._passed:
+            try:
+                _guard(file, self.manifest, self.shard)
+            except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
+                file.close()
+                raise DatasetError(
+                    f"{self.path} is refused: {error}; take it from a source that you trust, or make it again"
+                ) from error
+            self._passed, self._offsets = identity, {}
+        self._file = file
+        return file
+
+    def offsets(self, group: str) -> np.ndarray:
+        """Where each repetition starts in the arrays of "sample" or "range": (n + 1,) int64."""
+        if group not in self._offsets:
+            offsets, rows = self._values(f"{group}/offsets"), self.shard.rows(group)
+            if offsets[0] != 0 or offsets[-1] != rows or (np.diff(offsets) < 0).any():
+                raise DatasetError(
+                    f"{self.path} has {group}/offsets from {offsets[0]} to {offsets[-1]}, expected an "
+                    f"increase from 0 to {rows}; make the shard again"
+                )
+            self._offsets[group] = offsets
+        return self._offsets[group]
+
+    def read(self, path: str, first: int, last: int) -> np.ndarray:
+        """One field, such as "sample/time", of the repetitions from `first` to before `last`."""
+        group = self.manifest.fields[path].group
+        if group in CLOCKS:
+            first, last = self.offsets(group)[[first, last]]
+        return self._values(path, slice(first, last))
+
+    def load(self) -> dict[str, np.ndarray]:
+        """All arrays by path, with the offsets."""
+        fields = self.manifest.fields
+        groups = {field.group for field in fields.values()} & CLOCKS.keys()
+        arrays = {path: self._values(path) for path in fields}
+        return arrays | {f"{group}/offsets": self.offsets(group) for group in groups}
+
+    def digest(self) -> str:
+        """Hash of the contents, as `Shard.digest`."""
+        try:
+            return _digest(self._open())
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{self.path} is damaged ({error}); make the shard again") from error
+
+    def _values(self, path: str, rows: slice = slice(None)) -> np.ndarray:
+        try:
+            return _array(self._open(), path)[rows]
+        except OSError as error:
+            raise DatasetError(
+                f"{self.path} holds a damaged {path} ({error}), expected what was written; make it again"
+            ) from error
+
+
+def _encode(arrays: dict[str, np.ndarray], fields: dict[str, Field], recipe: str) -> bytes:
+    """An HDF5 file of these arrays, in memory; equal arguments give equal bytes."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=("v110", "v110")) as file:
+        file.attrs["format"] = np.bytes_(FORMAT)
+        file.attrs["recipe"] = np.bytes_(recipe)
+        for path, array in sorted(arrays.items()):
+            rows = max(1, CHUNK_BYTES // max(1, array.itemsize * math.prod(array.shape[1:])))
+            chunks = (min(rows, len(array)), *array.shape[1:]) if array.size else None
+            dataset = file.create_dataset(
+                path, data=array, chunks=chunks, fletcher32=chunks is not None, track_times=False
+            )
+            if path in fields and fields[path].unit:
+                dataset.attrs["unit"] = np.bytes_(fields[path].unit)
+    return buffer.getvalue()
+
+
+def _array(file: h5py.File, path: str) -> h5py.Dataset:
+    item = file[path]
+    if not isinstance(item, h5py.Dataset):
+        raise ValueError(f"{path} is a {type(item).__name__}, expected a Dataset")
+    return item
+
+
+def _digest(file: h5py.File) -> str:
+    """Hash of the contents: sorted paths, types, shapes, attributes and values in C order."""
+    paths = sorted(f"{group}/{name}" for group in file for name in file[group])  # pyright: ignore[reportGeneralTypeIssues]
+    digest = hashlib.sha256(_text_of(file).encode())
+    for path in paths:
+        array = _array(file, path)
+        digest.update(f"{path} {array.dtype.str} {array.shape} {_text_of(array)}\n".encode())
+        digest.update(array[()].tobytes())
+    return digest.hexdigest()
+
+
+def _text_of(item: h5py.File | h5py.Dataset) -> str:
+    return canonical_json({name: value.decode() for name, value in item.attrs.items()})
+
+
+def _guard(file: h5py.File, manifest: Manifest, shard: Shard) -> None:
+    """Refuse a file that holds anything but what its manifest names, before any value is read.
+
+    Raises:
+        ValueError: says what was found and what was expected.
+    """
+    expected = {path: (np.dtype(f.dtype), (shard.rows(f.group), *f.shape)) for path, f in manifest.fields.items()}
+    for group in {f.group for f in manifest.fields.values()} & CLOCKS.keys():
+        expected[f"{group}/offsets"] = (np.dtype("<i8"), (shard.repetitions + 1,))
+    groups = _members(file, h5py.Group)
+    paths = [f"{group}/{name}" for group in groups for name in _members(file[group], h5py.Dataset)]
+    if odd := sorted(set(paths) ^ expected.keys()):
+        raise ValueError(f"its arrays and those of the manifest differ in {odd}, expected the same")
+    declared = 0
+    for path in paths:
+        array = _array(file, path)
+        if (array.dtype, array.shape) != expected[path]:
+            raise ValueError(f"{path} is {array.dtype} {array.shape}, expected {expected[path]}")
+        declared += _declared_bytes(path, array)
+        _guard_attributes(path, array, {"unit"})
+    if declared > DECLARED_PER_STORED * shard.bytes:
+        raise ValueError(f"it declares {declared} bytes, expected at most 1000 for each of its {shard.bytes}")
+    _guard_attributes("the file", file, {"format", "recipe"})
+    if file.attrs["recipe"] != np.bytes_(canonical_json(manifest.recipe)):
+        raise ValueError("its recipe is not that of the manifest, expected the same")
+
+
+def _members(group: Any, kind: type) -> list[str]:
+    """Names in a group, all of them hard links to objects of one kind."""
+    for name in group:
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{name} in {group.name} is a {type(link).__name__}, expected a hard link")
+        found = group.get(name, getclass=True)
+        if found is not kind:
+            raise ValueError(f"{name} in {group.name} is a {found.__name__}, expected a {kind.__name__}")
+    return list(group)
+
+
+def _declared_bytes(path: str, array: h5py.Dataset) -> int:
+    """Memory that reading takes, of an array that lies in this file and passes no unknown filter."""
+    layout = array.id.get_create_plist()
+    if layout.get_external_count() or layout.get_layout() == h5py.h5d.VIRTUAL:
+        raise ValueError(f"{path} lies in other files, expected it in its own")
+    filters = [layout.get_filter(i)[0] for i in range(layout.get_nfilters())]
+    if set(filters) - {h5py.h5z.FILTER_FLETCHER32}:
+        raise ValueError(f"{path} passes the HDF5 filters {filters}, expected none but the checksum")
+    chunk: tuple[int, ...] = array.chunks or (0,)
+    declared = max(math.prod(array.shape), math.prod(chunk)) * array.dtype.itemsize
+    stored = array.id.get_storage_size()
+    if declared > DECLARED_PER_STORED * stored:
+        raise ValueError(f"{path} declares {declared} bytes, expected at most 1000 for each of its {stored}")
+    return declared
+
+
+def _guard_attributes(owner: str, item: h5py.File | h5py.Dataset, known: set[str]) -> None:
+    for name in item.attrs:
+        attribute = item.attrs.get_id(name)
+        if name not in known or attribute.dtype.kind != "S" or attribute.shape != ():
+            raise ValueError(f"{owner} has the attribute {name} ({attribute.dtype}), expected text in {known}")
