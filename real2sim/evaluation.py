@@ -14,9 +14,10 @@ only the seeds vary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as ListLike
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -142,6 +143,44 @@ class Result:
         }
         return row | {"simulation": self.simulation} if self.simulation else row
 
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Result:
+        """Return the result that `to_json` wrote; the intervals that it leaves out are NaN.
+
+        Raises:
+            ValueError: If a key is missing.
+        """
+        missing = {"row", *METRICS, "interval", "seeds", "people"} - set(row)
+        if missing:
+            raise ValueError(f"got a row {row.get('row')!r} without {sorted(missing)}, expected them; evaluate again")
+        low, high = row["interval"]
+        return cls(
+            row=row["row"],
+            **{name: float(row[name]) for name in METRICS},
+            interval=(float(low), float(high)),
+            seeds=int(row["seeds"]),
+            people=tuple(row["people"]),
+            simulation=row.get("simulation", ""),
+        )
+
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Result:
+        """Return the result that `to_json` wrote."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
+
+
+def format_table(results: Iterable[Result]) -> str:
+    """Return the rows as text for a terminal, in per cent."""
+    lines = [f"{'row':<14}{'accuracy':>9}{'95 % interval':>16}{'balanced':>10}{'macro F1':>10}  simulation"]
+    for row in results:
+        low, high = (f"{100 * bound:.1f}" for bound in row.interval)
+        lines.append(
+            f"{row.row:<14}{100 * row.accuracy:>9.1f}{f'{low} - {high}':>16}"
+            f"{100 * row.balanced_accuracy:>10.1f}{100 * row.macro_f1:>10.1f}  {row.simulation or '-'}"
+        )
+    return "\n".join(lines)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
@@ -250,6 +289,27 @@ def difference(
         value=_observed(better, of) - _observed(worse, of),
         interval=_interval(_metric(better, of, *weights) - _metric(worse, of, *weights)),
     )
+
+
+def format_table(results: Iterable[Result]) -> str:
+    """Return rows as a table to print: percentages, and the 95 % interval of the accuracy."""
+    head = ("row", "accuracy", "interval", "balanced", "macro F1", "seeds", "people", "simulation")
+    cells = [
+        (
+            one.row,
+            f"{one.accuracy:.1%}",
+            f"{one.interval[0]:.1%} to {one.interval[1]:.1%}",
+            f"{one.balanced_accuracy:.1%}",
+            f"{one.macro_f1:.1%}",
+            str(one.seeds),
+            str(len(one.people)),
+            one.simulation or "-",
+        )
+        for one in results
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    rule = tuple("-" * width for width in widths)
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in (head, rule, *cells))
 
 
 def _bootstrap_weights(counts: Tally, rng: np.random.Generator, draws: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from real2sim.evaluation import (
+    Result,
     accuracy,
     balanced_accuracy,
     confusion_matrix,
     difference,
+    format_table,
     macro_f1,
     refuse_overlap,
     result,
@@ -94,6 +96,27 @@ def test_result_is_json_with_the_agreed_keys():
     assert set(row) == expected
     assert len(row["interval"]) == 2
     assert "simulation" not in result(replace(counts, simulation=""), np.random.default_rng(0)).to_json()
+
+
+def test_result_survives_json():
+    sequences = [person(1), person(2)]
+    made = result(tally("row", rows([(0.1, 0.3)], sequences), sequences, simulation="wide"), np.random.default_rng(0))
+    read = Result.from_json(json.loads(json.dumps(made.to_json())))
+    assert read.to_json() == made.to_json()
+    with pytest.raises(ValueError, match=r"'row' without \['macro_f1', 'seeds'\]"):
+        Result.from_json({k: v for k, v in made.to_json().items() if k not in ("seeds", "macro_f1")})
+
+
+def test_table_shows_every_row_in_percent():
+    sequences = [person(1), person(2)]
+    counts = tally("two-encoder", rows([(0.1, 0.4)], sequences), sequences, simulation="wide")
+    table = format_table([result(replace(counts, row=name), np.random.default_rng(0)) for name in ("raw", "ours")])
+    head, rule, *body = table.splitlines()
+    assert set(rule) == {"-", " "}
+    assert [line.split()[0] for line in body] == ["raw", "ours"]
+    assert head.index("accuracy") == body[0].index("75.0%")
+    assert "60.0% to 90.0%" in body[1]
+    assert format_table([]).startswith("row")
 
 
 def test_unlabelled_samples_and_people_do_not_count():

@@ -1,0 +1,70 @@
+"""Real sequences into the simulated domain: their own content, the simulation's style."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from real2sim.networks import OneEncoderVAE, Recogniser, TwoEncoderVAE
+from real2sim.training import apply
+from real2sim.windows import Sequence, Statistics, Windows, cut, stitch
+
+CANDIDATES = 32  # styles that are tried for the simulated domain
+
+
+@torch.no_grad()
+def choose_style(
+    model: TwoEncoderVAE, recogniser: Recogniser, train: Windows, validation: Windows, rng: np.random.Generator
+) -> tuple[torch.Tensor, float]:
+    """The one style that stands for the simulated domain, chosen with simulated data alone.
+
+    A style must be one that the decoder knows, so the candidates are those of training windows. The best is the one
+    under which the recogniser, trained on the same simulation, reads the validation windows' phases best.
+
+    Args:
+        model: Trained.
+        recogniser: Trained on the same simulation.
+        train, validation: Simulated windows.
+        rng: Which training windows are candidates.
+
+    Returns:
+        The style (Zs,) and the accuracy under it.
+    """
+    chosen = rng.choice(len(train), size=min(CANDIDATES, len(train)), replace=False)
+    styles = model.style(torch.as_tensor(train.values[chosen]))[0]
+    some = rng.choice(len(validation), size=min(512, len(validation)), replace=False)
+    content = model.content(torch.as_tensor(validation.values[some]))
+    phase = torch.as_tensor(validation.phase[some])
+    known = phase >= 0
+    scores = []
+    for style in styles:
+        read = recogniser(model.decode(content, style.expand(len(content), -1))).argmax(-1)
+        scores.append(float((read == phase)[known].float().mean()))
+    best = int(np.argmax(scores))
+    return styles[best], scores[best]
+
+
+def convert(
+    model: nn.Module, sequences: list[Sequence], statistics: Statistics, *, window: int, stride: int
+) -> list[Sequence]:
+    """Converts whole sequences; phases, people and names stay theirs.
+
+    Args:
+        model: A two-encoder model (own content, fixed style) or a one-encoder VAE (through its latent mean).
+        sequences: Recordings, SI units.
+        statistics: Those that the model was trained with.
+        window, stride: Overlapping windows are averaged [samples].
+
+    Returns:
+        Sequences in SI units; every channel has a value everywhere.
+    """
+    if not isinstance(model, OneEncoderVAE | TwoEncoderVAE):
+        raise TypeError(f"model is a {type(model).__name__}, expected a OneEncoderVAE or TwoEncoderVAE")
+    windows = cut(sequences, statistics, window=window, stride=stride)
+    function = model.convert if isinstance(model, TwoEncoderVAE) else model.reconstruct
+    output = apply(function, windows.values) * statistics.std + statistics.mean
+    return [
+        replace(sequence, values=values.astype(np.float32))
+        for sequence, values in zip(sequences, stitch(output, windows, sequences), strict=True)
+    ]

@@ -1,0 +1,203 @@
+"""The networks: recogniser, content encoder, style encoder, decoder, and the two autoencoders made of them.
+
+Sizes: B windows, W samples, C channels, Zc content latent a sample, Zs style latent a window. Inputs are normalised
+windows in which a missing value is 0, the channel's mean.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from real2sim.windows import Statistics
+
+LOG_VAR_BOUND = 8.0  # standard deviations from 0.02 to 55; an unbounded log-variance ends in NaN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Sizes of a network.
+
+    Attributes:
+        channels: C.
+        hidden: Units of every recurrent layer and direction.
+        content: Zc.
+        style: Zs; the one-encoder VAE's whole latent has `content + style`.
+        phases: Classes of the recogniser.
+        learn_weights: The decoder's weights of the two latents are learnt; otherwise both are 1.
+    """
+
+    channels: int
+    hidden: int = 64
+    content: int = 8
+    style: int = 16
+    phases: int = 2
+    learn_weights: bool = True
+
+
+@contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """Seeds PyTorch's generator inside the block and leaves it as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        yield
+
+
+class Recogniser(nn.Module):
+    """Bidirectional GRU that reads the phase of every sample."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.sizes = sizes
+        self.rnn = nn.GRU(sizes.channels, sizes.hidden, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * sizes.hidden, sizes.phases)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, W, C) to logits (B, W, phases)."""
+        return self.head(self.rnn(x)[0])
+
+
+class ContentEncoder(nn.Module):
+    """What the person does: a latent for every sample, supervised through a phase head."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.sizes = sizes
+        self.rnn = nn.GRU(sizes.channels, sizes.hidden, batch_first=True, bidirectional=True)
+        self.latent = nn.Linear(2 * sizes.hidden, sizes.content)
+        self.head = nn.Linear(sizes.content, sizes.phases)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, W, C) to z_c (B, W, Zc) within [-1, 1]."""
+        return torch.tanh(self.latent(self.rnn(x)[0]))
+
+    def phases(self, x: Tensor) -> Tensor:
+        """(B, W, C) to logits (B, W, phases)."""
+        return self.head(self(x))
+
+
+class WindowEncoder(nn.Module):
+    """A Gaussian for a whole window, from the mean of a bidirectional GRU's outputs."""
+
+    def __init__(self, channels: int, hidden: int, latent: int):
+        super().__init__()
+        self.rnn = nn.GRU(channels, hidden, batch_first=True, bidirectional=True)
+        self.mu = nn.Linear(2 * hidden, latent)
+        self.log_var = nn.Linear(2 * hidden, latent)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, W, C) to mean and log-variance, each (B, Z)."""
+        summary = self.rnn(x)[0].mean(1)
+        return self.mu(summary), LOG_VAR_BOUND * torch.tanh(self.log_var(summary) / LOG_VAR_BOUND)
+
+
+class SequenceDecoder(nn.Module):
+    """A latent for every sample to a window."""
+
+    def __init__(self, latent: int, hidden: int, channels: int):
+        super().__init__()
+        self.rnn = nn.GRU(latent, hidden, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * hidden, channels)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, W, Z) to (B, W, C)."""
+        return self.head(self.rnn(z)[0])
+
+
+class OneEncoderVAE(nn.Module):
+    """The ordinary VAE: one latent for the whole window."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.sizes = sizes
+        latent = sizes.content + sizes.style
+        self.encoder = WindowEncoder(sizes.channels, sizes.hidden, latent)
+        self.decoder = SequenceDecoder(latent, sizes.hidden, sizes.channels)
+
+    def decode(self, z: Tensor, samples: int) -> Tensor:
+        """(B, Z) to windows (B, samples, C)."""
+        return self.decoder(z[:, None].expand(-1, samples, -1))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """A window through the mean of its latent, (B, W, C)."""
+        return self.decode(self.encoder(x)[0], x.shape[1])
+
+
+class TwoEncoderVAE(nn.Module):
+    """Content a sample and style a window; the decoder weighs the two with weights that it learns."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.sizes = sizes
+        self.content = ContentEncoder(sizes)
+        self.style = WindowEncoder(sizes.channels, sizes.hidden, sizes.style)
+        self.decoder = SequenceDecoder(sizes.content + sizes.style, sizes.hidden, sizes.channels)
+        self.content_weight = nn.Parameter(torch.ones(()), requires_grad=sizes.learn_weights)
+        self.style_weight = nn.Parameter(torch.ones(()), requires_grad=sizes.learn_weights)
+        # the style that stands for the simulated domain; set when the training is finished
+        self.fixed_style: Tensor
+        self.register_buffer("fixed_style", torch.zeros(sizes.style))
+
+    def decode(self, z_c: Tensor, z_s: Tensor) -> Tensor:
+        """Content (B, W, Zc) and style (B, Zs) to windows (B, W, C)."""
+        style = (self.style_weight * z_s)[:, None].expand(-1, z_c.shape[1], -1)
+        return self.decoder(torch.cat([self.content_weight * z_c, style], dim=-1))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """A window through its own content and the mean of its own style, (B, W, C)."""
+        return self.decode(self.content(x), self.style(x)[0])
+
+    def convert(self, x: Tensor) -> Tensor:
+        """A window through its own content and the fixed style of the simulated domain, (B, W, C)."""
+        return self.decode(self.content(x), self.fixed_style.expand(len(x), -1))
+
+
+KINDS: dict[str, type[nn.Module]] = {
+    kind.__name__: kind for kind in (Recogniser, ContentEncoder, OneEncoderVAE, TwoEncoderVAE)
+}
+
+
+def save_network(path: Path, network: nn.Module, statistics: Statistics, notes: dict | None = None) -> None:
+    """Writes `path`.safetensors, then `path`.json with kind, sizes, channels, statistics and notes; both atomically."""
+    description = {
+        "kind": type(network).__name__,
+        "sizes": asdict(network.sizes),  # type: ignore[arg-type]
+        "channels": list(statistics.channels),
+        "mean": statistics.mean.tolist(),
+        "std": statistics.std.tolist(),
+        "notes": notes or {},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path.with_suffix(".safetensors"), save(network.state_dict()))
+    _replace(path.with_suffix(".json"), json.dumps(description, indent=1).encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def load_network(path: Path) -> tuple[nn.Module, Statistics, dict]:
+    """Reads what `save_network` wrote: the network in evaluation mode, its statistics, its notes."""
+    description = json.loads(path.with_suffix(".json").read_text())
+    network = KINDS[description["kind"]](Sizes(**description["sizes"]))
+    network.load_state_dict(load_file(path.with_suffix(".safetensors")))
+    statistics = Statistics(
+        channels=tuple(description["channels"]),
+        mean=np.array(description["mean"]),
+        std=np.array(description["std"]),
+    )
+    return network.eval(), statistics, description["notes"]
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a network was written completely."""
+    return path.with_suffix(".json").exists()

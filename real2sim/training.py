@@ -1,0 +1,332 @@
+"""How the networks are trained: one plain loop, and one function for each network."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from real2sim.mutual_information import StatisticNetwork, donsker_varadhan, statistic_loss
+from real2sim.networks import ContentEncoder, OneEncoderVAE, Recogniser, Sizes, TwoEncoderVAE, reproducible
+from real2sim.windows import Windows
+
+Curve = list[dict[str, float]]
+"""One entry an epoch: validation loss, and what else the training watches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    Attributes:
+        epochs: At most.
+        patience: Epochs without a better validation loss that end the training; the best weights are kept.
+        batch: Windows a step.
+        learning_rate: Of Adam.
+        clip: Largest norm of the gradient.
+    """
+
+    epochs: int = 15
+    patience: int = 5
+    batch: int = 256
+    learning_rate: float = 2e-3
+    clip: float = 1.0
+
+    def scaled(self, effort: float) -> "TrainingSettings":
+        """The same with this share of the epochs, at least 2."""
+        return replace(self, epochs=max(2, round(self.epochs * effort)))
+
+
+FINE_TUNING = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=5e-4)
+SMALL_DATA = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=1e-3)
+AUTOENCODER = TrainingSettings(epochs=20, patience=5, batch=128)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MineSettings:
+    """The term that keeps style independent of content.
+
+    Attributes:
+        sign: "sound" trains the style encoder to lower the bound on the mutual information; "literal" is the paper's
+            formula read as it is printed, which raises it; "off" leaves the term out.
+        weight: Lambda, times the bound [nat].
+        steps: Steps of the statistic network for one of the encoder.
+        moments: Samples of the content sequence that are paired with the style of their window.
+        learning_rate: Of the statistic network.
+    """
+
+    sign: Literal["sound", "literal", "off"] = "sound"
+    weight: float = 0.02
+    steps: int = 3
+    moments: int = 8
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Windows as tensors: values (N, W, C), present (N, W, C), phase (N, W)."""
+
+    values: Tensor
+    present: Tensor
+    phase: Tensor
+
+    @classmethod
+    def of(cls, windows: Windows, device: str = "cpu") -> "Batches":
+        """Copies windows to a device."""
+        return cls(
+            torch.as_tensor(windows.values, dtype=torch.float32, device=device),
+            torch.as_tensor(windows.present, dtype=torch.float32, device=device),
+            torch.as_tensor(windows.phase, dtype=torch.long, device=device),
+        )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: Tensor) -> "Batches":
+        return Batches(self.values[index], self.present[index], self.phase[index])
+
+
+Loss = Callable[[Batches], Tensor]
+
+
+def fit(
+    network: nn.Module,
+    loss: Loss,
+    train: Batches,
+    validation: Batches,
+    settings: TrainingSettings,
+    *,
+    validation_loss: Loss | None = None,
+    watch: Callable[[], dict[str, float]] = dict,
+) -> Curve:
+    """Trains the parameters of `network` that want a gradient, and leaves the best weights in it.
+
+    Args:
+        network: Changed in place, in evaluation mode afterwards.
+        loss: Of a batch, to minimise.
+        train, validation: The windows.
+        settings: How.
+        validation_loss: Of the validation windows if it is not `loss`.
+        watch: Further figures for the curve, read after each epoch.
+    """
+    optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=settings.learning_rate)
+    best, best_loss, since, curve = copy.deepcopy(network.state_dict()), float("inf"), 0, []
+    for _ in range(settings.epochs):
+        network.train()
+        for index in torch.randperm(len(train)).split(settings.batch):
+            optimiser.zero_grad()
+            loss(train[index]).backward()
+            nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+            optimiser.step()
+        network.eval()
+        value = _mean_loss(validation_loss or loss, validation)
+        curve.append({"validation_loss": value, **watch()})
+        since += 1
+        if value < best_loss:
+            best, best_loss, since = copy.deepcopy(network.state_dict()), value, 0
+        if since >= settings.patience:
+            break
+    network.load_state_dict(best)
+    network.eval()
+    return curve
+
+
+@torch.no_grad()
+def _mean_loss(loss: Loss, windows: Batches) -> float:
+    parts = torch.arange(len(windows)).split(1024)
+    return float(sum(loss(windows[part]) * len(part) for part in parts) / len(windows))
+
+
+def phase_loss(logits: Tensor, phase: Tensor) -> Tensor:
+    """Cross-entropy of (B, W, phases) logits; samples of phase -1 do not count."""
+    flat = functional.cross_entropy(logits.flatten(0, 1), phase.flatten(), ignore_index=-1, reduction="sum")
+    return flat / (phase >= 0).sum().clamp(min=1)
+
+
+def reconstruction_loss(output: Tensor, windows: Batches) -> Tensor:
+    """Mean squared error over the values that are present."""
+    return ((output - windows.values) ** 2 * windows.present).sum() / windows.present.sum().clamp(min=1)
+
+
+def divergence(mu: Tensor, log_var: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of N(mu, exp(log_var)) from N(0, I), mean over the batch [nat]."""
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1).mean()
+
+
+def sample(mu: Tensor, log_var: Tensor) -> Tensor:
+    """mu + eps * sigma."""
+    return mu + torch.randn_like(mu) * (0.5 * log_var).exp()
+
+
+def _divergence_weight(windows: Batches) -> float:
+    """Divides the evidence bound of unit variance by half the number of values, as `reconstruction_loss` does."""
+    return 2.0 / (windows.values.shape[1] * windows.values.shape[2])
+
+
+def train_recogniser(
+    train: Windows,
+    validation: Windows,
+    *,
+    seed: int,
+    settings: TrainingSettings | None = None,
+    start: Recogniser | None = None,
+) -> tuple[Recogniser, Curve]:
+    """Trains a recogniser on labelled windows; `start` is fine-tuned instead of a new one (and is left as it is)."""
+    with reproducible(seed):
+        network = copy.deepcopy(start) if start else Recogniser(Sizes(channels=len(train.channels)))
+        curve = fit(
+            network,
+            lambda batch: phase_loss(network(batch.values), batch.phase),
+            Batches.of(train),
+            Batches.of(validation),
+            settings or TrainingSettings(),
+        )
+    return network, curve
+
+
+def train_content_encoder(
+    train: Windows,
+    validation: Windows,
+    *,
+    seed: int,
+    settings: TrainingSettings | None = None,
+    start: ContentEncoder | None = None,
+) -> tuple[ContentEncoder, Curve]:
+    """Trains the content encoder on phases; with `start`, fine-tunes a copy of it."""
+    with reproducible(seed):
+        network = copy.deepcopy(start) if start else ContentEncoder(Sizes(channels=len(train.channels)))
+        curve = fit(
+            network,
+            lambda batch: phase_loss(network.phases(batch.values), batch.phase),
+            Batches.of(train),
+            Batches.of(validation),
+            settings or TrainingSettings(),
+        )
+    return network, curve
+
+
+def train_one_encoder(
+    train: Windows, validation: Windows, *, seed: int, settings: TrainingSettings = AUTOENCODER
+) -> tuple[OneEncoderVAE, Curve]:
+    """Trains the ordinary VAE."""
+    with reproducible(seed):
+        network = OneEncoderVAE(Sizes(channels=len(train.channels)))
+        windows = Batches.of(train)
+        weight = _divergence_weight(windows)
+
+        def loss(batch: Batches) -> Tensor:
+            mu, log_var = network.encoder(batch.values)
+            output = network.decode(sample(mu, log_var), batch.values.shape[1])
+            return reconstruction_loss(output, batch) + weight * divergence(mu, log_var)
+
+        curve = fit(network, loss, windows, Batches.of(validation), settings)
+    return network, curve
+
+
+def train_style_and_decoder(
+    content: ContentEncoder,
+    train: Windows,
+    validation: Windows,
+    *,
+    seed: int,
+    settings: TrainingSettings = AUTOENCODER,
+    mine: MineSettings | None = None,
+    sizes: Sizes | None = None,
+) -> tuple[TwoEncoderVAE, Curve]:
+    """Trains style encoder and decoder on simulated windows; the content encoder is frozen and gets no gradient.
+
+    The loss is L_recon + L_KLD + lambda * L_MINE. A statistic network is trained in alternating steps to raise the
+    Donsker-Varadhan bound on I(z_c; z_s), the style encoder to lower it (see `MineSettings.sign`).
+
+    Args:
+        content: The trained content encoder; copied.
+        train, validation: Simulated windows.
+        seed: Of initialisation, order and noise.
+        settings: How.
+        mine: The independence term.
+        sizes: Of the network; by default those of the content encoder.
+
+    Returns:
+        The model, and the curve with the estimate of the mutual information (`mutual_information`, nat).
+    """
+    mine = mine or MineSettings()
+    with reproducible(seed):
+        network = TwoEncoderVAE(sizes or content.sizes)
+        network.content = copy.deepcopy(content).requires_grad_(False)
+        windows, held_out = Batches.of(train), Batches.of(validation)
+        weight = _divergence_weight(windows)
+        independence = _Independence(network, mine, windows)
+
+        def loss(batch: Batches) -> Tensor:
+            with torch.no_grad():
+                z_c = network.content(batch.values)
+            mu, log_var = network.style(batch.values)
+            z_s = sample(mu, log_var)
+            base = reconstruction_loss(network.decode(z_c, z_s), batch) + weight * divergence(mu, log_var)
+            return base + independence(z_c, z_s) if network.training else base
+
+        def watch() -> dict[str, float]:
+            return {
+                "mutual_information": independence.estimate(held_out),
+                "content_weight": float(network.content_weight.detach()),
+                "style_weight": float(network.style_weight.detach()),
+            }
+
+        curve = fit(network, loss, windows, held_out, settings, watch=watch)
+    return network, curve
+
+
+class _Independence:
+    """lambda * L_MINE and the statistic network behind it."""
+
+    def __init__(self, network: TwoEncoderVAE, settings: MineSettings, windows: Batches):
+        self.network, self.settings = network, settings
+        samples = windows.values.shape[1]
+        self.moments = torch.linspace(0, samples - 1, min(settings.moments, samples)).round().long()
+        size = len(self.moments) * network.sizes.content
+        self.statistic = StatisticNetwork(size, network.sizes.style)
+        self.optimiser = torch.optim.Adam(self.statistic.parameters(), lr=settings.learning_rate)
+        self.sign = {"sound": 1.0, "literal": -1.0, "off": 0.0}[settings.sign]
+
+    def __call__(self, z_c: Tensor, z_s: Tensor) -> Tensor:
+        """Trains the statistic network on these latents, then gives the term for the style encoder."""
+        if len(z_s) < 2:
+            return torch.zeros(())
+        content = self._content(z_c)
+        for _ in range(self.settings.steps):
+            self.optimiser.zero_grad()
+            statistic_loss(self.statistic, content, z_s.detach()).backward()
+            nn.utils.clip_grad_norm_(self.statistic.parameters(), 1.0)
+            self.optimiser.step()
+        if self.sign == 0.0:
+            return torch.zeros(())
+        self.statistic.requires_grad_(False)
+        bound = donsker_varadhan(self.statistic(content, z_s))
+        self.statistic.requires_grad_(True)
+        return self.sign * self.settings.weight * bound
+
+    @torch.no_grad()
+    def estimate(self, windows: Batches) -> float:
+        """The bound on held-out windows [nat]."""
+        part = windows[torch.arange(min(len(windows), 1024))]
+        z_s = sample(*self.network.style(part.values))
+        return float(donsker_varadhan(self.statistic(self._content(self.network.content(part.values)), z_s)))
+
+    def _content(self, z_c: Tensor) -> Tensor:
+        return z_c[:, self.moments].flatten(1)
+
+
+@torch.no_grad()
+def apply(function: Callable[[Tensor], Tensor], values: np.ndarray, *, batch: int = 1024) -> np.ndarray:
+    """Applies a network to windows (N, W, C) in batches; (N, ...)."""
+    parts = [function(torch.as_tensor(values[i : i + batch])) for i in range(0, len(values), batch)]
+    return torch.cat(parts).numpy()
+
+
+def recognise(network: Recogniser, windows: Windows) -> np.ndarray:
+    """Probability (N, W) that each sample is upright."""
+    return apply(lambda x: network(x).softmax(-1)[..., 1], windows.values)
