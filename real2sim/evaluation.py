@@ -156,30 +156,14 @@ class Result:
         low, high = row["interval"]
         return cls(
             row=row["row"],
-            **{name: float(row[name]) for name in METRICS},
+            accuracy=float(row["accuracy"]),
+            balanced_accuracy=float(row["balanced_accuracy"]),
+            macro_f1=float(row["macro_f1"]),
             interval=(float(low), float(high)),
             seeds=int(row["seeds"]),
             people=tuple(row["people"]),
             simulation=row.get("simulation", ""),
         )
-
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Result:
-        """Return the result that `to_json` wrote."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
-
-
-def format_table(results: Iterable[Result]) -> str:
-    """Return the rows as text for a terminal, in per cent."""
-    lines = [f"{'row':<14}{'accuracy':>9}{'95 % interval':>16}{'balanced':>10}{'macro F1':>10}  simulation"]
-    for row in results:
-        low, high = (f"{100 * bound:.1f}" for bound in row.interval)
-        lines.append(
-            f"{row.row:<14}{100 * row.accuracy:>9.1f}{f'{low} - {high}':>16}"
-            f"{100 * row.balanced_accuracy:>10.1f}{100 * row.macro_f1:>10.1f}  {row.simulation or '-'}"
-        )
-    return "\n".join(lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,7 +277,7 @@ def difference(
 
 def format_table(results: Iterable[Result]) -> str:
     """Return rows as a table to print: percentages, and the 95 % interval of the accuracy."""
-    head = ("row", "accuracy", "interval", "balanced", "macro F1", "seeds", "people", "simulation")
+    head = ("row", "accuracy", "95 % interval", "balanced", "macro F1", "seeds", "people", "simulation")
     cells = [
         (
             one.row,

@@ -4,6 +4,7 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -96,12 +97,12 @@ def flip(path: Path) -> None:
 )
 def test_only_what_is_damaged_is_made_again(tmp_path, digest, name, damage, jobs):
     produce(RECIPE, tmp_path, make=make_toy, jobs=1)
-    before = {path.name: path.stat().st_ino for path in tmp_path.glob("shard*.h5")}
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shard*.h5")}
     damage(tmp_path / name)
     made_again = missing_shards(RECIPE, tmp_path)
     produce(RECIPE, tmp_path, make=make_toy, jobs=jobs)
     assert_complete(tmp_path, digest)
-    changed = [n for n, inode in before.items() if (tmp_path / n).stat().st_ino != inode]
+    changed = [n for n, made in before.items() if (tmp_path / n).stat().st_mtime_ns != made]
     assert made_again == ([1] if name.startswith("shard") else [])
     assert changed == ["shard-00001.h5" for _ in made_again]
 
@@ -205,6 +206,7 @@ def test_nothing_is_printed_where_there_is_no_terminal(tmp_path, capfd):
 @pytest.mark.parametrize("progress", ["show", "hide"])
 def test_a_terminal_shows_rate_and_time_left(tmp_path, progress):
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
     subprocess.run(script(tmp_path, 12, 0.01, 1, progress), cwd=HERE, stderr=theirs, check=True)
     os.set_blocking(ours, False)
     try:
@@ -286,9 +288,9 @@ def test_an_interrupted_run_ends_at_once_and_is_resumed(tmp_path, sent, jobs):
     recipe = ToyRecipe(repetitions=repetitions)
     kept = set(range(12)) - set(missing_shards(recipe, folder))
     assert 2 <= len(kept) < 12
-    before = {k: (folder / f"shard-{k:05d}.h5").stat().st_ino for k in kept}
+    before = {k: (folder / f"shard-{k:05d}.h5").stat().st_mtime_ns for k in kept}
     resumed = produce(recipe, folder, make=make_toy, jobs=1)
-    assert {k: (folder / f"shard-{k:05d}.h5").stat().st_ino for k in kept} == before
+    assert {k: (folder / f"shard-{k:05d}.h5").stat().st_mtime_ns for k in kept} == before
     assert verify(folder) == []
     assert resumed.digest == produce(recipe, tmp_path / "again", make=make_toy, jobs=1).digest
 

@@ -473,7 +473,7 @@ def test_a_manifest_with_unknown_fields_is_refused(folder, name):
     manifest = Manifest.read(folder / "manifest.json")
     fields = manifest.fields | {name: FIELDS["phase"]}
     dataclasses.replace(manifest, fields=fields).write(folder / "manifest.json")
-    with pytest.raises(DatasetError, match="manifest.json is damaged or foreign"):
+    with pytest.raises(DatasetError, match=r"manifest\.json is damaged or foreign"):
         Dataset(folder)
 
 
@@ -558,7 +558,7 @@ def test_shards_with_other_fields_make_no_manifest(folder, repetitions):
 
 
 def test_an_empty_folder_makes_no_manifest(tmp_path):
-    with pytest.raises(DatasetError, match="shard-00000.h5 is missing"):
+    with pytest.raises(DatasetError, match=r"shard-00000\.h5 is missing"):
         write_manifest(tmp_path)
 
 

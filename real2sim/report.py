@@ -1,0 +1,275 @@
+"""The report of a run: one self-contained HTML file for people who have not read the paper."""
+
+import base64
+import io
+import json
+from dataclasses import asdict
+from importlib import resources
+
+import jinja2
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from generators.store import Dataset
+from real2sim import stages
+from real2sim.evaluation import Result
+from real2sim.networks import load_network
+from real2sim.pipeline import Run, write_text
+from real2sim.rows import ROW
+from real2sim.windows import Sequence
+
+FEW_PEOPLE = 5
+WIDE_INTERVAL = 0.15
+COLOURS = {"simulated": "#1c2024", "one-encoder": "#d9822b", "two-encoder": "#2b6cb0"}
+DRAWN = {
+    "body.height_m": "height [m]",
+    "body.mass_kg": "mass [kg]",
+    "motion.knee_flexion_deg": "knee flexion [deg]",
+    "motion.lean_deg": "trunk lean [deg]",
+    "motion.stance": "stance / shoulder width",
+    "motion.cycle.descent_s": "descent [s]",
+    "motion.sway_deg": "sway [deg]",
+    "motion.arms": "arms",
+    "placement.phone.along": "phone along the thigh",
+    "placement.phone.turn_deg": "phone turned [deg]",
+    "placement.watch.azimuth_deg": "strap rotation [deg]",
+    "placement.watch.side": "watch on the wrist",
+}
+
+matplotlib.use("Agg")
+
+
+def write_report(run: Run) -> None:
+    """Writes `report.html` of an evaluated run."""
+    table = json.loads(run.table.read_text())
+    results = run.results()
+    seed = run.seeds[0]
+    windows, one, two = stages.example(run, seed)
+    dataset = Dataset(run.simulation("randomised"))
+    sequences = stages.test_sequences(run)
+    errors = [float(((output - windows.values) ** 2)[windows.present].mean()) for output in (one, two)]
+    page = _template().render(
+        title="Real2Sim on stand-in recordings" if run.config.stand_in else "Real2Sim on real recordings",
+        subtitle=_subtitle(run, table),
+        channels=", ".join(stages.groups_of(run)),
+        warnings=_warnings(run, results, table),
+        rows=[_row(row) for row in results],
+        differences=[_difference(item) for item in table["differences"]],
+        seeds=run.config.seeds,
+        people=len(table["people"]["test"]),
+        reconstruction={"windows": len(windows), "one": f"{errors[0]:.3f}", "two": f"{errors[1]:.3f}"},
+        recording=f"{'Stand-in' if run.config.stand_in else 'Recording'} {sequences[0].name}",
+        repetitions=len(dataset),
+        digest=dataset.digest[:12],
+        figures={
+            "table": _picture(draw_table(results)),
+            "reconstruction": _picture(draw_reconstruction(windows.channels, windows.values[0], one[0], two[0])),
+            "conversion": _picture(_draw_conversion(run, sequences[0], seed)),
+            "mine": _picture(draw_training(load_network(run.network("two-encoder", seed))[2]["curve"])),
+            "repetition": _picture(draw_repetition(dataset, 0)),
+            "draws": _picture(draw_draws(dataset)),
+        },
+        command=f"Configuration: {json.dumps(asdict(run.config))}",
+    )
+    write_text(run.report, page)
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(resources.files("real2sim").joinpath("report.html.j2").read_text(encoding="utf-8"))
+
+
+def _subtitle(run: Run, table: dict) -> str:
+    kind = "stand-in recordings (simulated, not real)" if run.config.stand_in else "recordings"
+    adapt, test = (", ".join(map(str, table["people"][party])) for party in ("adapt", "test"))
+    return f"Adapted with {kind} of people {adapt}, {run.config.labels} labelled repetitions; tested on people {test}."
+
+
+def _warnings(run: Run, results: list[Result], table: dict) -> list[str]:
+    rows = {row.row: row for row in results}
+    two, tuned = rows["two-encoder"], rows["fine-tuned"]
+    warnings = []
+    if run.config.stand_in:
+        warnings.append("The recordings are stand-ins: another simulation. Nothing here is a claim about people.")
+    if len(two.people) < FEW_PEOPLE:
+        warnings.append(f"Only {len(two.people)} people were tested; the intervals say little about others.")
+    if two.interval[1] - two.interval[0] > WIDE_INTERVAL:
+        warnings.append("The interval of the two-encoder row is wider than 15 points.")
+    if two.accuracy <= tuned.accuracy:
+        warnings.append("Conversion is no better here than fine-tuning the recogniser on the same labels.")
+    if two.accuracy <= rows["randomised"].accuracy:
+        warnings.append("Conversion is no better here than the randomised simulation alone.")
+    return warnings
+
+
+def _row(result: Result) -> dict:
+    plan = ROW[result.row]
+    return {
+        "name": result.row,
+        "accuracy": f"{100 * result.accuracy:.1f}",
+        "interval": _span(result.interval),
+        "balanced": f"{100 * result.balanced_accuracy:.1f}",
+        "f1": f"{100 * result.macro_f1:.1f}",
+        "paper": "" if plan.paper is None else f"{100 * plan.paper:.1f}",
+        "simulation": result.simulation or "none",
+        "uses": plan.uses,
+        "meaning": plan.meaning,
+    }
+
+
+def _difference(item: dict) -> dict:
+    low, high = item["interval"]
+    reading = "better" if low > 0 else "worse" if high < 0 else "no difference beyond people and seeds"
+    return {
+        "worse": item["worse"],
+        "value": f"{100 * item['value']:+.1f}",
+        "interval": _span(item["interval"]),
+        "reading": reading,
+    }
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+
+
+def _picture(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def draw_table(results: list[Result]) -> Figure:
+    """Accuracy of each row with its interval, the paper's figure as a cross."""
+    figure = Figure(figsize=(8, 0.5 * len(results) + 0.9))
+    axes = figure.subplots()
+    for k, row in enumerate(results):
+        colour = COLOURS["two-encoder"] if row.row == "two-encoder" else "#9aa5b1"
+        low, high = (100 * bound for bound in row.interval)
+        axes.barh(k, 100 * row.accuracy, color=colour, height=0.6)
+        axes.plot([low, high], [k, k], color="#1c2024", lw=1.5)
+        if ROW[row.row].paper is not None:
+            axes.plot(100 * ROW[row.row].paper, k, "x", color="#c53030")
+    axes.set(yticks=range(len(results)), yticklabels=[row.row for row in results], xlim=(0, 100), xlabel="accuracy [%]")
+    axes.axvline(50, color="#888", ls=":", lw=1)
+    axes.invert_yaxis()
+    return figure
+
+
+def draw_reconstruction(channels: tuple[str, ...], truth: np.ndarray, one: np.ndarray, two: np.ndarray) -> Figure:
+    """A simulated window (W, C) and both reconstructions, normalised channels."""
+    shown = list(range(min(len(channels), 7)))
+    figure = Figure(figsize=(9, 1.15 * len(shown)))
+    for axes, k in zip(figure.subplots(len(shown), sharex=True), shown, strict=True):
+        axes.plot(truth[:, k], color=COLOURS["simulated"], lw=1.6, label="simulated")
+        axes.plot(one[:, k], color=COLOURS["one-encoder"], lw=1.2, label="one encoder")
+        axes.plot(two[:, k], color=COLOURS["two-encoder"], lw=1.2, label="two encoders")
+        axes.set_ylabel(channels[k].replace("watch_", ""), rotation=0, ha="right", fontsize=8)
+        axes.tick_params(labelsize=7)
+    figure.axes[0].legend(ncols=3, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+    figure.axes[-1].set_xlabel("sample")
+    return figure
+
+
+def _draw_conversion(run: Run, recording: Sequence, seed: int) -> Figure:
+    """The first half minute of a recording, before and after conversion by the two-encoder model."""
+    converted = stages.converted_sequences(run, "two-encoder", seed)[0]
+    reading = {name: stages.read_predictions(run, row, seed)[0] for name, row in _READINGS.items()}
+    stop = min(len(recording), round(30 * recording.rate_hz))
+    time = np.arange(stop) / recording.rate_hz
+    figure = Figure(figsize=(9, 6))
+    axes = figure.subplots(4, sharex=True)
+    for row, name in enumerate(("watch_accel_x", "watch_gyro_y", recording.channels[-1])):
+        k = recording.channels.index(name)
+        axes[row].plot(time, recording.values[:stop, k], color=COLOURS["simulated"], lw=1, label="as recorded")
+        axes[row].plot(time, converted.values[:stop, k], color=COLOURS["two-encoder"], lw=1, label="converted")
+        axes[row].set_ylabel(name, fontsize=8)
+    for name, colour in (("as recorded", COLOURS["simulated"]), ("converted", COLOURS["two-encoder"])):
+        axes[3].plot(time, reading[name][:stop], color=colour, lw=1)
+    axes[3].set(ylabel='P("upright")', xlabel="time [s]", ylim=(-0.05, 1.05))
+    for panel in axes:
+        low, high = panel.get_ylim()
+        panel.fill_between(time, low, high, where=recording.phase[:stop] == 0, color="#ddd", lw=0, zorder=0)
+        panel.set_ylim(low, high)
+    axes[0].legend(ncols=2, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+    return figure
+
+
+_READINGS = {"as recorded": "randomised", "converted": "two-encoder"}
+
+
+def draw_training(curve: list[dict[str, float]]) -> Figure:
+    """Mutual information and the weights of the latents over the epochs."""
+    figure = Figure(figsize=(9, 2.6))
+    left, right = figure.subplots(1, 2)
+    left.plot([item["mutual_information"] for item in curve], color=COLOURS["two-encoder"])
+    left.set(xlabel="epoch", ylabel="I(content; style) [nat]")
+    for name in ("content", "style"):
+        right.plot([item[f"{name}_weight"] for item in curve], label=name)
+    right.set(xlabel="epoch", ylabel="weight in the decoder")
+    right.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def draw_repetition(dataset: Dataset, index: int) -> Figure:
+    """One repetition: the body at six moments, the watch's signals, the range and the phases."""
+    repetition = dataset[index]
+    sample = repetition.sample
+    time = sample["time"]
+    figure = Figure(figsize=(9, 6.2))
+    grid = figure.add_gridspec(4, 6, height_ratios=(2.2, 1, 1, 1))
+    for column, k in enumerate(np.linspace(0, len(time) - 1, 6).astype(int)):
+        axes = figure.add_subplot(grid[0, column])
+        _draw_body(axes, sample["landmarks"][k])
+        axes.set_title(f"{time[k]:.1f} s", fontsize=8)
+    signals = [figure.add_subplot(grid[row, :]) for row in (1, 2, 3)]
+    signals[0].plot(time, sample["watch_accel"], lw=1)
+    signals[0].set_ylabel("watch accel\n[m/s²]", fontsize=8)
+    signals[1].plot(time, sample["watch_gyro"], lw=1)
+    signals[1].set_ylabel("watch gyro\n[rad/s]", fontsize=8)
+    signals[2].plot(time, sample["range_ideal"], color="#888", lw=1, label="true")
+    signals[2].plot(repetition.range["range_time"], repetition.range["range_reading"], "o", ms=3, label="read")
+    blocked = sample["line_of_sight"] == 0
+    signals[2].plot(time[blocked], sample["range_ideal"][blocked], ".", ms=3, color="#c53030", label="blocked")
+    signals[2].set_ylabel("range [m]", fontsize=8)
+    signals[2].set_xlabel("time [s]")
+    signals[2].legend(ncols=3, fontsize=7, frameon=False)
+    for axes in signals:
+        low, high = axes.get_ylim()
+        axes.fill_between(time, low, high, where=sample["phase"] == 0, color="#ddd", lw=0, zorder=0)
+        axes.set_ylim(low, high)
+    return figure
+
+
+# pairs of landmarks: trunk, arms, legs, feet; indices of the 17 landmarks
+_BONES = ((0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (1, 7), (2, 8), (7, 8), (7, 9), (8, 10))
+_BONES += ((9, 11), (10, 12), (11, 13), (12, 14), (13, 15), (14, 16))
+
+
+def _draw_body(axes, landmarks: np.ndarray) -> None:
+    """The body from an oblique side."""
+    across = landmarks[:, 0] * 0.9 - landmarks[:, 1] * 0.45
+    for one, other in _BONES:
+        axes.plot(across[[one, other]], landmarks[[one, other], 2], color="#2b6cb0", lw=1.8, solid_capstyle="round")
+    axes.plot(across[0], landmarks[0, 2], "o", color="#2b6cb0", ms=5)
+    axes.axhline(0, color="#888", lw=1)
+    axes.set(xlim=(-0.9, 0.9), ylim=(-0.05, 2.3), aspect="equal")
+    axes.axis("off")
+
+
+def draw_draws(dataset: Dataset) -> Figure:
+    """Histograms of what was drawn."""
+    figure = Figure(figsize=(9, 6))
+    for axes, (name, label) in zip(figure.subplots(3, 4).flat, DRAWN.items(), strict=True):
+        values = dataset.read(f"drawn/{name}")
+        if values.dtype.kind in "US":
+            names, counts = np.unique(values, return_counts=True)
+            axes.barh(range(len(names)), counts, color="#9aa5b1")
+            axes.set_yticks(range(len(names)), [str(n) for n in names], fontsize=6)
+        else:
+            axes.hist(values, bins=30, color="#9aa5b1")
+            axes.set_yticks([])
+        axes.set_xlabel(label, fontsize=8)
+        axes.tick_params(labelsize=7)
+    figure.tight_layout()
+    return figure
