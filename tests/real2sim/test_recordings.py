@@ -89,6 +89,7 @@ def test_what_is_written_is_read_bit_for_bit(tmp_path_factory, seed):
         recording("c3", subject=-1, exercise="=1+1", watch_placement="'@left", labels=None),
     ]
     write_folder(place, written)
+    assert list(place.parent.iterdir()) == [place]
     for one, other in zip(read_folder(place, labels="optional"), written, strict=True):
         assert_same(one, other)
 
