@@ -148,10 +148,11 @@ def _numbers(text: str) -> tuple[int, ...]:
     """`1-4,7` to (1, 2, 3, 4, 7)."""
     numbers: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
             raise argparse.ArgumentTypeError(f"{text!r} is not a list of people such as 1-4,7")
-        numbers.update(range(int(first), int(last or first) + 1))
+        numbers.update(range(int(first), int(last) + 1))
     return tuple(sorted(numbers))
 
 
@@ -218,10 +219,14 @@ def _generate(options: argparse.Namespace) -> None:
     from generators.produce import produce
     from generators.recipe import PRESETS as recipes
     from generators.repetition import make_repetitions
+    from generators.store import DatasetError
 
-    recipe = recipes[options.preset](
-        repetitions=options.reps, seed=options.seed, rate_hz=options.rate, repetitions_a_set=options.reps_a_set
-    )
+    try:
+        recipe = recipes[options.preset](
+            repetitions=options.reps, seed=options.seed, rate_hz=options.rate, repetitions_a_set=options.reps_a_set
+        )
+    except ValueError as error:
+        raise DatasetError(f"this recipe cannot be made: {error}; change the option") from error
     dataset = produce(recipe, options.out, make=make_repetitions, jobs=options.jobs, progress=not options.quiet)
     print(f"{len(dataset)} repetitions, {dataset.bytes / 1e6:.1f} MB, digest {dataset.digest}")
 

@@ -31,6 +31,7 @@ from real2sim.windows import (
     people,
     split,
     statistics_of,
+    stitch,
 )
 
 VALIDATION_SHARE = 0.15
@@ -111,7 +112,8 @@ def simulate(run: Run, *, jobs: int, progress: bool) -> None:
     from real2sim.simulation import make_dataset
 
     for name in ("paper", "randomised"):
-        if name == "paper" or run.config.sim is None:
+        wanted = name == "paper" or run.config.sim is None
+        if wanted and not (run.simulation(name) / "manifest.json").exists():
             make_dataset(
                 run.simulation(name),
                 name,
@@ -275,8 +277,6 @@ def predict(run: Run, row: str, seed: int) -> None:
     else:
         sequences = test_sequences(run)
     windows = _windows(run, sequences, statistics)
-    from real2sim.windows import stitch
-
     probability = stitch(training.recognise(recogniser, windows), windows, sequences)
     path = run.predictions(row, seed)
     path.parent.mkdir(parents=True, exist_ok=True)

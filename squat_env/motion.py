@@ -27,12 +27,17 @@ ARM_POSTURES: dict[str, ArmPosture] = {
     "sides": _held(5, 8, 0, 12, 0),
     "forward": _held(85, 5, 0, 8, 30),
     "overhead": _held(168, 14, 0, 18, 0),
+    "raised": _held(168, 52, -75, 30, 0),
+    "goal_post": _held(60, 68, 30, 85, 0),
     "crossed": _held(45, 5, -65, 110, 20),
     "hips": _held(-8, 42, -45, 85, 30),
     "head": _held(120, 45, 20, 130, 0),
     "goblet": _held(38, 2, -22, 125, 0),
     "swinging": ArmPosture(standing=(0, 8, 0, 12, 0), bottom=(80, 5, 0, 12, 20)),
 }
+
+
+FASTEST_S = 0.3  # descent or ascent; nobody is faster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +62,10 @@ class Cycle:
         for name in ("before_s", "descent_s", "bottom_s", "ascent_s", "after_s"):
             if not 0.0 <= getattr(self, name) <= 60.0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected seconds from 0 to 60")
-        if min(self.descent_s, self.ascent_s) < 0.3:
-            raise ValueError(f"descent_s, ascent_s are {self.descent_s}, {self.ascent_s}, expected at least 0.3 s")
+        if min(self.descent_s, self.ascent_s) < FASTEST_S:
+            raise ValueError(
+                f"descent_s, ascent_s are {self.descent_s}, {self.ascent_s}, expected at least {FASTEST_S} s"
+            )
         if not 0.3 <= self.depth <= 1.3:
             raise ValueError(f"depth is {self.depth}, expected 0.3 to 1.3 of the set's knee flexion")
 
@@ -133,7 +140,7 @@ class Motion:
 class MotionRanges:
     """The population of motions. Pairs are closed ranges, drawn uniformly unless said otherwise.
 
-    Depths and lean: 40 to 125 degrees spans quarter to deep squats. Stance and toe-out span the figures of Lorenzetti
+    Knee flexion spans quarter to deep squats. Stance and toe-out span the figures of Lorenzetti
     et al. (2018), Frontiers in Physiology 9:1. Tempo: a repetition takes 1.5-6 s, the descent 0.5-0.65 of it (assumed).
 
     Attributes:
@@ -146,11 +153,11 @@ class MotionRanges:
         sway_deg: Range of `Motion.sway_deg`, log-uniform; (0, 0) for statues.
     """
 
-    knee_flexion_deg: tuple[float, float] = (60.0, 125.0)
+    knee_flexion_deg: tuple[float, float] = (50.0, 135.0)
     standing_knee_deg: tuple[float, float] = (3.0, 12.0)
-    lean_deg: tuple[float, float] = (20.0, 50.0)
+    lean_deg: tuple[float, float] = (18.0, 55.0)
     lumbar_share: tuple[float, float] = (0.0, 0.4)
-    stance: tuple[float, float] = (0.8, 1.7)
+    stance: tuple[float, float] = (0.7, 2.0)
     toe_out_deg: tuple[float, float] = (0.0, 35.0)
     balance: tuple[float, float] = (0.44, 0.52)
     arms: tuple[tuple[str, float], ...] = tuple((name, 1.0) for name in ARM_POSTURES)
@@ -197,8 +204,7 @@ def _sample_cycles(ranges: MotionRanges, rng: np.random.Generator, repetitions: 
     stand = _mostly_short(ranges.stand_s, rng)
     cycles = []
     for number in range(repetitions):
-        tempo, pause, depth = np.exp(rng.normal(0.0, ranges.within_set, 3))
-        moving = max(movement - bottom, 0.75 * movement) * tempo
+        moving, pause, depth = _variation(ranges.within_set, share, max(movement - bottom, 0.75 * movement), rng)
         cycles.append(
             Cycle(
                 depth=float(np.clip(1.0 - abs(depth - 1.0), 0.8, 1.0)) if number else 1.0,
@@ -210,6 +216,16 @@ def _sample_cycles(ranges: MotionRanges, rng: np.random.Generator, repetitions: 
             )
         )
     return tuple(cycles)
+
+
+def _variation(
+    spread: float, share: float, movement: float, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """One repetition's time of movement [s], and its factors on pauses and depth."""
+    while True:
+        tempo, pause, depth = np.exp(rng.normal(0.0, spread, 3))
+        if min(share, 1.0 - share) * movement * tempo >= FASTEST_S:
+            return float(movement * tempo), float(pause), float(depth)
 
 
 def _mostly_short(bounds: tuple[float, float], rng: np.random.Generator) -> float:

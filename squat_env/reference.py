@@ -19,6 +19,7 @@ KNOTS = np.linspace(-0.05, 1.05, 9)  # depths at which the pelvis is placed
 GRAVITY = 9.81
 PEAK_ACCELERATION = 0.40 * GRAVITY  # of the pelvis; beyond it the feet leave the ground
 MAX_DORSIFLEXION_DEG = 45.0
+MAX_ABDUCTION_DEG = 75.0  # out of the sagittal plane; at 90 the shoulder's three hinges lose a direction
 WRENCH_COMPLIANCE = np.array([1, 1, 1, 0.003, 0.01, 0.01])  # a foot's force is cheap, its moment is not
 STANDING_LEAN_DEG = 3.0
 SMOOTH_MINIMUM_M = 0.0005
@@ -283,6 +284,7 @@ def _arm(
     mix = np.clip(depth, 0.0, 1.0)[:, None]
     angles = (1 - mix) * np.array(posture.standing) + mix * np.array(posture.bottom)
     angles = angles + np.array(motion.arm_offset_deg) + sign * np.array(motion.arm_asymmetry_deg)
+    angles[:, 1] = np.clip(angles[:, 1], -30.0, MAX_ABDUCTION_DEG)
     angles[:, 3] = np.clip(angles[:, 3], 2.0, 145.0)  # an elbow does not bend backwards
     angles = np.deg2rad(angles) + sway
     signs = (-1, sign, sign)

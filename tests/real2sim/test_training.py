@@ -1,0 +1,180 @@
+"""Networks and their training on a problem with known answers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from real2sim import training
+from real2sim.conversion import choose_style, convert
+from real2sim.networks import (
+    ContentEncoder,
+    OneEncoderVAE,
+    Recogniser,
+    Sizes,
+    TwoEncoderVAE,
+    WindowEncoder,
+    load_network,
+    save_network,
+)
+from real2sim.training import Batches, MineSettings, TrainingSettings
+from real2sim.windows import Statistics, cut, statistics_of
+from tests.real2sim.synthetic import CHANNELS, sequences, windows
+
+SIZES = Sizes(channels=3, hidden=16, content=4, style=4)
+QUICK = TrainingSettings(epochs=6, batch=32, learning_rate=5e-3)
+
+
+@pytest.fixture(scope="module")
+def content() -> ContentEncoder:
+    return training.train_content_encoder(windows(60, 0), windows(20, 1), seed=0, settings=QUICK)[0]
+
+
+@pytest.fixture(scope="module")
+def two_encoder(content):
+    return training.train_style_and_decoder(content, windows(60, 0), windows(20, 1), seed=0, settings=QUICK)
+
+
+def accuracy(network: Recogniser, seed: int, **options) -> float:
+    test = windows(30, seed, **options)
+    return float(((training.recognise(network, test) > 0.5) == test.phase)[test.phase >= 0].mean())
+
+
+def test_the_recogniser_learns_the_phases():
+    network, curve = training.train_recogniser(windows(60, 0), windows(20, 1), seed=0, settings=QUICK)
+    assert accuracy(network, 2) > 0.95
+    assert curve[-1]["validation_loss"] < curve[0]["validation_loss"]
+
+
+def test_shuffled_labels_teach_nothing():
+    rng = np.random.default_rng(0)
+
+    def shuffled(made):
+        return replace(made, phase=rng.permutation(made.phase.ravel()).reshape(made.phase.shape))
+
+    network, _ = training.train_recogniser(shuffled(windows(60, 0)), shuffled(windows(20, 1)), seed=0, settings=QUICK)
+    probability = training.recognise(network, windows(30, 2))
+    assert np.abs(probability - 0.5).mean() < 0.1
+
+
+def test_unlabelled_samples_do_not_count():
+    logits = torch.randn(2, 5, 2)
+    phase = torch.tensor([[0, 1, -1, -1, -1], [-1] * 5])
+    expected = torch.nn.functional.cross_entropy(logits[0, :2], phase[0, :2])
+    assert torch.allclose(training.phase_loss(logits, phase), expected)
+    assert training.phase_loss(logits, torch.full((2, 5), -1)) == 0
+
+
+def test_masked_values_do_not_count_in_the_reconstruction():
+    batch = Batches.of(windows(4, 0))
+    present = batch.present.clone()
+    present[:, :, 2] = 0
+    masked = Batches(batch.values, present, batch.phase)
+    output = torch.zeros_like(batch.values)
+    spoilt = output.clone()
+    spoilt[:, :, 2] = 1e3
+    assert training.reconstruction_loss(spoilt, masked) == training.reconstruction_loss(output, masked)
+    assert training.reconstruction_loss(spoilt, batch) > training.reconstruction_loss(output, batch)
+
+
+def test_divergence_is_that_of_normal_distributions():
+    mu, log_var = torch.randn(2, 6, 3)
+    known = kl_divergence(Normal(mu, (0.5 * log_var).exp()), Normal(0.0, 1.0)).sum(1).mean()
+    assert torch.allclose(training.divergence(mu, log_var), known, atol=1e-6)
+
+
+def test_log_variance_is_bounded_for_absurd_inputs():
+    encoder = WindowEncoder(3, 8, 4)
+    torch.nn.init.constant_(encoder.log_var.bias, 1e6)
+    mu, log_var = encoder(torch.full((2, 10, 3), 1e6))
+    assert torch.isfinite(training.divergence(mu, log_var))
+
+
+def test_stage_two_leaves_the_content_encoder_as_it_is(content, two_encoder):
+    network, _ = two_encoder
+    for name, weight in content.state_dict().items():
+        assert torch.equal(weight, network.content.state_dict()[name]), name
+    assert all(not parameter.requires_grad for parameter in network.content.parameters())
+
+
+def test_the_weights_of_the_latents_are_learnt_or_fixed(content, two_encoder):
+    network, curve = two_encoder
+    assert network.content_weight != 1.0
+    assert network.style_weight != 1.0
+    assert {"content_weight", "style_weight", "mutual_information"} <= set(curve[0])
+    fixed, _ = training.train_style_and_decoder(
+        content, windows(20, 0), windows(5, 1), seed=0, settings=QUICK, sizes=replace(content.sizes, learn_weights=False)
+    )
+    assert fixed.content_weight == fixed.style_weight == 1.0
+
+
+def test_the_sound_sign_lowers_mutual_information_and_the_literal_one_raises_it(content):
+    found = {}
+    for sign in ("sound", "off", "literal"):
+        mine = MineSettings(sign=sign, weight=0.3)
+        settings = replace(QUICK, epochs=12, patience=99)
+        _, curve = training.train_style_and_decoder(
+            content, windows(60, 0), windows(40, 1), seed=0, settings=settings, mine=mine
+        )
+        found[sign] = np.mean([epoch["mutual_information"] for epoch in curve[-4:]])
+    assert found["sound"] < found["off"] + 0.1, found  # there is next to nothing to lower in this problem
+    assert found["literal"] > max(found["sound"], found["off"]) + 0.2, found
+
+
+def test_training_is_reproducible_and_leaves_the_global_generator_alone(content):
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    one, curve = training.train_one_encoder(windows(20, 0), windows(5, 1), seed=3, settings=QUICK)
+    assert torch.equal(before, torch.random.get_rng_state())
+    other, again = training.train_one_encoder(windows(20, 0), windows(5, 1), seed=3, settings=QUICK)
+    assert curve == again
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_fine_tuning_leaves_the_start_as_it_is():
+    start, _ = training.train_recogniser(windows(20, 0), windows(5, 1), seed=0, settings=QUICK)
+    before = {name: weight.clone() for name, weight in start.state_dict().items()}
+    tuned, _ = training.train_recogniser(windows(20, 2), windows(5, 3), seed=0, settings=QUICK, start=start)
+    assert all(torch.equal(before[name], weight) for name, weight in start.state_dict().items())
+    assert any(not torch.equal(before[name], weight) for name, weight in tuned.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", [Recogniser, ContentEncoder, OneEncoderVAE, TwoEncoderVAE])
+def test_what_is_saved_comes_back(kind, tmp_path):
+    network = kind(SIZES).eval()
+    statistics = Statistics(channels=CHANNELS, mean=np.arange(3.0), std=np.ones(3))
+    save_network(tmp_path / "net", network, statistics, {"seed": 1})
+    back, statistics_back, notes = load_network(tmp_path / "net")
+    x = torch.randn(2, 40, 3)
+    function = "reconstruct" if hasattr(network, "reconstruct") else "forward"
+    assert torch.equal(getattr(network, function)(x), getattr(back, function)(x))
+    assert np.array_equal(statistics.mean, statistics_back.mean)
+    assert notes == {"seed": 1}
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".safetensors"]
+
+
+def test_conversion_keeps_phases_and_takes_the_simulated_style(two_encoder):
+    model, _ = two_encoder
+    recogniser, _ = training.train_recogniser(windows(60, 0), windows(20, 1), seed=0, settings=QUICK)
+    style, score = choose_style(model, recogniser, windows(60, 0), windows(20, 1), np.random.default_rng(0))
+    model.fixed_style.copy_(style)
+    assert score > 0.9
+    simulated = sequences(60, 0)
+    statistics = statistics_of(simulated)
+    real = sequences(10, 7, shift=3.0, subject=4)
+    converted = convert(model, real, statistics, window=40, stride=10)
+    spread = [np.std([s.values[:, 1].mean() for s in part]) for part in (real, converted)]
+    assert spread[1] < 0.5 * spread[0]
+    assert abs(np.mean([s.values[:, 1].mean() for s in converted])) < 2.0
+    read = training.recognise(recogniser, cut(converted, statistics)) > 0.5
+    assert (read == cut(real, statistics).phase).mean() > 0.9
+    assert [s.subject for s in converted] == [4] * 10
+    assert all(np.isfinite(s.values).all() for s in converted)
+
+
+def test_conversion_refuses_a_network_that_converts_nothing():
+    made = sequences(2, 0)
+    with pytest.raises(TypeError, match="Recogniser"):
+        convert(Recogniser(SIZES), made, statistics_of(made), window=40, stride=10)
