@@ -83,6 +83,8 @@ def generate(reps: int) -> Figures:
 
 def _raw_stepping(recipe, sample: int) -> float:
     """Seconds that native code alone needs for all repetitions on two threads, from an even sample of them."""
+    import mujoco
+    from mujoco import rollout
 
     from squat_env.population import Seeds, prepare
     from squat_env.reference import controls
@@ -92,7 +94,9 @@ def _raw_stepping(recipe, sample: int) -> float:
     prepared = [prepare(recipe.population, Seeds(seed=recipe.seed, index=int(i))) for i in indices]
     steps = max(len(p.reference.time) for p in prepared)
     states = np.stack([initial_state(p.model, p.reference)[0] for p in prepared])
-    control = np.stack([controls(p.model, p.reference)[np.minimum(np.arange(steps), len(p.reference.time) - 1)] for p in prepared])
+    control = np.stack(
+        [controls(p.model, p.reference)[np.minimum(np.arange(steps), len(p.reference.time) - 1)] for p in prepared]
+    )
     share = sum(len(p.reference.time) for p in prepared) / (steps * sample)
     data = [mujoco.MjData(prepared[0].model) for _ in range(2)]
     start = time.perf_counter()

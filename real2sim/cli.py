@@ -115,7 +115,9 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
 
 def _add_datasets(commands: Any) -> None:
     generate = commands.add_parser("generate", help="make a simulated dataset")
-    generate.add_argument("--preset", choices=PRESETS, default="randomised", help="what is drawn (default: %(default)s)")
+    generate.add_argument(
+        "--preset", choices=PRESETS, default="randomised", help="what is drawn (default: %(default)s)"
+    )
     generate.add_argument("--reps", type=_positive, default=3000, help="repetitions (default: %(default)s)")
     generate.add_argument("--seed", type=int, default=0, help="of every draw (default: %(default)s)")
     generate.add_argument("--rate", type=float, default=20.0, help="of the streams in Hz (default: %(default)s)")

@@ -85,9 +85,7 @@ def log_term(scores: Tensor) -> Tensor:
     """
     size = len(scores)
     if size < 2:
-        raise ValueError(
-            f"got a batch of {size} for the product samples, expected 2 or more: use larger batches"
-        )
+        raise ValueError(f"got a batch of {size} for the product samples, expected 2 or more: use larger batches")
     parted = scores.flatten()[:-1].view(size - 1, size + 1)[:, 1:]
     return parted.flatten().logsumexp(0) - math.log(parted.numel())
 
@@ -173,13 +171,10 @@ def estimate_mutual_information(
         kept = len(order) - max(4, int(held_out * len(order)))
         middle = (kept + len(order)) // 2
         train, first, second = (
-            tuple(values[part] for values in pairs)
-            for part in (order[:kept], order[kept:middle], order[middle:])
+            tuple(values[part] for values in pairs) for part in (order[:kept], order[kept:middle], order[middle:])
         )
         statistic = StatisticNetwork(train[0].shape[1], train[1].shape[1], hidden=hidden)
-        bounds = _held_out_bounds(
-            statistic, train, (first, second), steps, batch, learning_rate, evaluations
-        )
+        bounds = _held_out_bounds(statistic, train, (first, second), steps, batch, learning_rate, evaluations)
     chosen = bounds.argmax(axis=0)
     return max(0.0, float((bounds[chosen[0], 1] + bounds[chosen[1], 0]) / 2))
 

@@ -28,7 +28,7 @@ class Sizes:
     Attributes:
         channels: C.
         hidden: Units of every recurrent layer and direction.
-        content: Zc.
+        content: Zc. Small, or it carries the mounting of the devices past the style.
         style: Zs; the one-encoder VAE's whole latent has `content + style`.
         phases: Classes of the recogniser.
         learn_weights: The decoder's weights of the two latents are learnt; otherwise both are 1.
@@ -36,7 +36,7 @@ class Sizes:
 
     channels: int
     hidden: int = 64
-    content: int = 8
+    content: int = 2
     style: int = 16
     phases: int = 2
     learn_weights: bool = True
@@ -46,7 +46,7 @@ class Sizes:
 def reproducible(seed: int) -> Iterator[None]:
     """Seeds PyTorch's generator inside the block and leaves it as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield
 
 

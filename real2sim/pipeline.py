@@ -1,8 +1,7 @@
 """From recordings to report: the stages of a run, each of which can be run alone and is not repeated when finished.
 
-A run folder holds `config.json`, the simulated datasets (`sim/`), the networks of every seed (`networks/seed-K/NAME`),
-the converted recordings (`converted/seed-K/NAME`), predictions (`predictions/seed-K/ROW.npz`), `table.json`, `table.csv`
-and `report.html`.
+A run folder holds `config.json`, the simulated datasets (`sim/`), the networks (`networks/seed-K/NAME`), the converted
+recordings (`converted/seed-K/NAME`), the predictions (`predictions/seed-K/ROW.npz`), the table and the report.
 """
 
 import csv
@@ -12,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,8 +67,12 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> "Config":
         """Inverse of `to_json`."""
-        values = json.loads(text)
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        values: dict[str, Any] = json.loads(text)
+        return cls(**{name: _tuple(value) for name, value in values.items()})
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -306,12 +309,14 @@ def write_table_csv(path: Path, results: list[Result]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
-        writer.writerows({k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()} for row in rows)
+        writer.writerows(
+            {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()} for row in rows
+        )
 
 
 def demo(folder: Path, *, reps: int, seeds: int, jobs: int, progress: bool) -> Run:
     """Makes stand-in recordings in the folder, and a whole run on them."""
-    from real2sim.stages import make_stand_ins
+    from real2sim.simulation import make_stand_ins
 
     recordings = folder.resolve() / "stand-in"
     config = Config(
@@ -325,9 +330,6 @@ def demo(folder: Path, *, reps: int, seeds: int, jobs: int, progress: bool) -> R
         stand_in=True,
     )
     run = Run.start(folder, config)
-    make_stand_ins(run, jobs=jobs, progress=progress)
+    make_stand_ins(recordings, people=8, seed=0, jobs=jobs, progress=progress)
     complete(run, ("train", "convert", "evaluate", "report"), jobs=jobs, progress=progress)
     return run
-
-
-__all__ = ["Config", "Run", "RunError", "complete", "demo", "replace"]

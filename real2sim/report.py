@@ -148,8 +148,9 @@ def draw_table(results: list[Result]) -> Figure:
         low, high = (100 * bound for bound in row.interval)
         axes.barh(k, 100 * row.accuracy, color=colour, height=0.6)
         axes.plot([low, high], [k, k], color="#1c2024", lw=1.5)
-        if ROW[row.row].paper is not None:
-            axes.plot(100 * ROW[row.row].paper, k, "x", color="#c53030")
+        paper = ROW[row.row].paper
+        if paper is not None:
+            axes.plot(100 * paper, k, "x", color="#c53030")
     axes.set(yticks=range(len(results)), yticklabels=[row.row for row in results], xlim=(0, 100), xlabel="accuracy [%]")
     axes.axvline(50, color="#888", ls=":", lw=1)
     axes.invert_yaxis()

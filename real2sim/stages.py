@@ -11,7 +11,8 @@ import numpy as np
 from generators.store import Dataset, DatasetError, Repetition
 from generators.store.dataset import write_dataset
 from real2sim import training
-from real2sim.conversion import choose_style, convert as convert_sequences
+from real2sim.conversion import choose_style
+from real2sim.conversion import convert as convert_sequences
 from real2sim.evaluation import difference, refuse_overlap, result, tally
 from real2sim.networks import Recogniser, TwoEncoderVAE, is_saved, load_network, save_network
 from real2sim.pipeline import Config, Run, RunError, write_table_csv, write_text
@@ -156,7 +157,9 @@ def _windows(run: Run, sequences: list[Sequence], statistics: Statistics) -> Win
     return cut(sequences, statistics, window=run.config.window, stride=run.config.stride)
 
 
-def _labelled_windows(run: Run, sequences: list[Sequence], statistics: Statistics, seed: int) -> tuple[Windows, Windows]:
+def _labelled_windows(
+    run: Run, sequences: list[Sequence], statistics: Statistics, seed: int
+) -> tuple[Windows, Windows]:
     """Windows with a label in them, dealt out to training and validation."""
     windows = _windows(run, sequences, statistics)
     known = np.flatnonzero((windows.phase >= 0).any(axis=1))
@@ -195,9 +198,7 @@ def train(run: Run, name: str, seed: int) -> None:
     if name == "recogniser-fine-tuned":
         start = _recogniser(run, "recogniser-randomised", seed)[0]
         few = _labelled_windows(run, labelled(run, seed), statistics, seed)
-        network, notes["curve"] = training.train_recogniser(
-            *few, seed=seed, settings=training.FINE_TUNING, start=start
-        )
+        network, notes["curve"] = training.train_recogniser(*few, seed=seed, settings=training.FINE_TUNING, start=start)
     elif name.startswith("recogniser"):
         network, notes["curve"] = training.train_recogniser(train_windows, validation, seed=seed, settings=full)
     elif name == "one-encoder":
@@ -272,10 +273,7 @@ def predict(run: Run, row: str, seed: int) -> None:
     """Lets a row's recogniser read the test recordings and keeps its probability of "upright" for every sample."""
     plan = ROW[row]
     recogniser, statistics = _recogniser(run, plan.recogniser, seed)
-    if plan.converter:
-        sequences = converted_sequences(run, plan.converter, seed)
-    else:
-        sequences = test_sequences(run)
+    sequences = converted_sequences(run, plan.converter, seed) if plan.converter else test_sequences(run)
     windows = _windows(run, sequences, statistics)
     probability = stitch(training.recognise(recogniser, windows), windows, sequences)
     path = run.predictions(row, seed)

@@ -30,10 +30,10 @@ class TrainingSettings:
         clip: Largest norm of the gradient.
     """
 
-    epochs: int = 15
-    patience: int = 5
-    batch: int = 256
-    learning_rate: float = 2e-3
+    epochs: int = 20
+    patience: int = 6
+    batch: int = 128
+    learning_rate: float = 3e-3
     clip: float = 1.0
 
     def scaled(self, effort: float) -> "TrainingSettings":
@@ -43,7 +43,7 @@ class TrainingSettings:
 
 FINE_TUNING = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=5e-4)
 SMALL_DATA = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=1e-3)
-AUTOENCODER = TrainingSettings(epochs=20, patience=5, batch=128)
+AUTOENCODER = TrainingSettings(epochs=16, patience=5)
 
 
 @dataclass(frozen=True, kw_only=True)

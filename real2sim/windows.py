@@ -52,7 +52,7 @@ class Dataset(Protocol):
         ...
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """What `read` can give, by name."""
         ...
 

@@ -232,8 +232,7 @@ class SquatSensorEnv(gym.Env):
         self._scene = observe_scene(self.model, self.data.qpos[None], self._looker)
         observation["range"], observation["range_valid"] = self._observe_range()
         return {
-            name: np.clip(observation[name], box.low, box.high).astype(np.float32)
-            for name, box in self._boxes.items()
+            name: np.clip(observation[name], box.low, box.high).astype(np.float32) for name, box in self._boxes.items()
         }
 
     def _observe_range(self) -> tuple[np.ndarray, np.ndarray]:

@@ -218,9 +218,7 @@ def _sample_cycles(ranges: MotionRanges, rng: np.random.Generator, repetitions: 
     return tuple(cycles)
 
 
-def _variation(
-    spread: float, share: float, movement: float, rng: np.random.Generator
-) -> tuple[float, float, float]:
+def _variation(spread: float, share: float, movement: float, rng: np.random.Generator) -> tuple[float, float, float]:
     """One repetition's time of movement [s], and its factors on pauses and depth."""
     while True:
         tempo, pause, depth = np.exp(rng.normal(0.0, spread, 3))

@@ -19,7 +19,9 @@ COMMAND = [sys.executable, "-m", "real2sim.cli"]
 
 def squat(*arguments: object) -> subprocess.CompletedProcess:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=300
+    )
 
 
 @pytest.fixture(scope="session")
@@ -102,8 +104,8 @@ class TestWholeRun:
 
     def test_the_report_is_one_file_that_says_what_it_shows(self, finished):
         page = finished.report.read_text()
-        assert "src=\"data:image/png;base64," in page
-        assert "src=\"http" not in page
+        assert 'src="data:image/png;base64,' in page
+        assert 'src="http' not in page
         assert "stand-in" in page
         assert "real people" not in page
         for name in ("two-encoder", "all-real", "one-encoder"):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from synthetic import CHANNELS, sequences, windows
 from torch.distributions import Normal, kl_divergence
 
 from real2sim import training
@@ -21,7 +22,6 @@ from real2sim.networks import (
 )
 from real2sim.training import Batches, MineSettings, TrainingSettings
 from real2sim.windows import Statistics, cut, statistics_of
-from tests.real2sim.synthetic import CHANNELS, sequences, windows
 
 SIZES = Sizes(channels=3, hidden=16, content=4, style=4)
 QUICK = TrainingSettings(epochs=6, batch=32, learning_rate=5e-3)
@@ -105,7 +105,12 @@ def test_the_weights_of_the_latents_are_learnt_or_fixed(content, two_encoder):
     assert network.style_weight != 1.0
     assert {"content_weight", "style_weight", "mutual_information"} <= set(curve[0])
     fixed, _ = training.train_style_and_decoder(
-        content, windows(20, 0), windows(5, 1), seed=0, settings=QUICK, sizes=replace(content.sizes, learn_weights=False)
+        content,
+        windows(20, 0),
+        windows(5, 1),
+        seed=0,
+        settings=QUICK,
+        sizes=replace(content.sizes, learn_weights=False),
     )
     assert fixed.content_weight == fixed.style_weight == 1.0
 
