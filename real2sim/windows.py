@@ -52,7 +52,7 @@ class Dataset(Protocol):
         ...
 
     @property
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> Mapping[str, Any]:
         """What `read` can give, by name."""
         ...
 

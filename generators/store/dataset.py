@@ -6,7 +6,6 @@ import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ class Dataset:
         """Size of all shards."""
         return sum(shard.bytes for shard in self.shards)
 
-    @cached_property
+    @property
     def fields(self) -> dict[str, Field]:
         """What `read` can give: names as in `FIELDS`, and "drawn/..."."""
         paths = self._manifest.fields.items()

@@ -1,0 +1,85 @@
+"""Recipes and the repetitions made from them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from generators.recipe import PRESETS, Recipe, randomised, stand_in
+from generators.repetition import REDRAW_REASONS, make_repetitions
+from generators.store import FIELDS
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_recipe_survives_json(preset):
+    recipe = PRESETS[preset](repetitions=12, seed=3)
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"repetitions": 0}, {"rate_hz": 33.0}, {"range_hz": 100.0}, {"repetitions_a_set": 7}],
+    ids=lambda change: next(iter(change)),
+)
+def test_absurd_recipes_are_refused(change):
+    with pytest.raises(ValueError, match="expected"):
+        Recipe(**change)
+
+
+def test_unknown_keys_are_refused():
+    with pytest.raises(ValueError, match="weather"):
+        Recipe.from_dict({"weather": 1})
+
+
+@pytest.fixture(scope="module")
+def made():
+    return list(make_repetitions(randomised(repetitions=12), 0, 6))
+
+
+def test_a_repetition_depends_on_its_index_alone(made):
+    (again,) = make_repetitions(randomised(repetitions=12), 3, 4)
+    for name, values in made[3].sample.items():
+        assert np.array_equal(values, again.sample[name], equal_nan=True), name
+    assert made[3].drawn == again.drawn
+
+
+def test_every_field_is_there_and_fits(made):
+    for repetition in made:
+        count = len(repetition.sample["time"])
+        for name, field in FIELDS.items():
+            if field.group == "sample":
+                values = repetition.sample[name]
+                assert values.shape == (count, *field.shape), name
+                assert field.nullable or np.isfinite(values).all(), name
+        assert np.allclose(np.diff(repetition.sample["time"]), 0.05)
+        assert 0 < np.isfinite(repetition.sample["range"]).mean() <= 1
+        assert (np.diff(repetition.range["range_time"]) > 0).all()
+
+
+def test_everything_drawn_is_kept(made):
+    drawn = made[0].drawn
+    for name in ("body.height_m", "motion.arms", "motion.cycle.descent_s", "placement.watch.turn_deg"):
+        assert name in drawn
+    for name in ("devices.watch.accel_bias", "devices.range.calibration_m", "outcome.slip_m"):
+        assert name in drawn
+    assert {f"redraws.{reason}" for reason in REDRAW_REASONS} <= set(drawn)
+    assert len({repetition.drawn["body.height_m"] for repetition in made}) == len(made)
+
+
+def test_a_set_goes_on_from_repetition_to_repetition():
+    recipe = stand_in(repetitions=20, repetitions_a_set=2, shard_repetitions=10, rate_hz=20.0)
+    first, second = make_repetitions(recipe, 0, 2)
+    assert (first.repetition["set"], second.repetition["set"]) == (0, 0)
+    assert (first.repetition["repetition"], second.repetition["repetition"]) == (0, 1)
+    assert first.drawn["body.height_m"] == second.drawn["body.height_m"]
+    jump = np.abs(second.sample["landmarks"][0] - first.sample["landmarks"][-1]).max()
+    assert jump < 0.1
+    assert 0 <= second.sample["time"][0] < 0.05
+
+
+def test_arms_at_the_same_motion_read_the_range_that_is_true(made):
+    for repetition in made:
+        sample = repetition.sample
+        clear = (sample["line_of_sight"] == 1) & np.isfinite(sample["range"])
+        if clear.sum() > 20:
+            assert np.median(np.abs(sample["range"] - sample["range_ideal"])[clear]) < 0.25

@@ -1,0 +1,207 @@
+"""Body, placement, model and reference."""
+
+import itertools
+
+import mujoco
+import numpy as np
+import pytest
+from wearers import BODY, STILL, mounted
+
+from squat_env.body import Body, BodyRanges, sample_body, segments
+from squat_env.model import SIDES, build_model, foot_size, joint_names
+from squat_env.motion import ARM_POSTURES, Cycle, Motion, MotionRanges, sample_motion
+from squat_env.placement import Mounting, Placement, PlacementRanges, rotation, sample_placement
+from squat_env.population import Population, Seeds, device_inside, prepare
+from squat_env.reference import InfeasibleMotion, minimum_jerk, plan, timeline
+from squat_env.simulate import site_positions
+
+
+@pytest.mark.parametrize("sex", ["female", "male"])
+def test_masses_add_up(sex):
+    body = Body(height_m=1.6, mass_kg=61.0, sex=sex)
+    model = build_model(body, mounted())
+    assert np.isclose(model.body_mass.sum(), 61.0)
+
+
+def test_longer_legs_leave_the_height():
+    one, other = (segments(Body(leg_scale=scale)) for scale in (1.0, 1.06))
+    assert np.isclose(other["thigh"].length / one["thigh"].length, 1.06)
+    height = [
+        sum(parts[name].length for name in ("thigh", "shank", "pelvis", "middle_trunk", "upper_trunk"))
+        for parts in (one, other)
+    ]
+    assert np.isclose(*height)
+
+
+@pytest.mark.parametrize("change", [{"height_m": 5.0}, {"mass_kg": 10.0}, {"sex": "x"}, {"leg_scale": 2.0}])
+def test_absurd_bodies_are_refused(change):
+    with pytest.raises(ValueError, match=f"{next(iter(change))} is"):
+        Body(**change)
+
+
+def test_sampled_bodies_lie_in_their_ranges():
+    bodies = [sample_body(BodyRanges(), np.random.default_rng(seed)) for seed in range(300)]
+    assert {body.sex for body in bodies} == {"female", "male"}
+    assert all(1.45 <= body.height_m <= 2.0 and 17 <= body.bmi <= 35 for body in bodies)
+
+
+def test_everything_has_a_name():
+    model = build_model(BODY, mounted())
+    counts = {"BODY": model.nbody, "JOINT": model.njnt, "GEOM": model.ngeom, "SITE": model.nsite}
+    counts |= {"SENSOR": model.nsensor, "ACTUATOR": model.nu}
+    for kind, count in counts.items():
+        for number in range(count):
+            assert mujoco.mj_id2name(model, getattr(mujoco.mjtObj, f"mjOBJ_{kind}"), number), (kind, number)
+    assert [mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_JOINT, k) for k in range(1, model.njnt)] == joint_names()
+
+
+def test_only_soles_and_floor_collide():
+    model = build_model(BODY, mounted())
+    names = [model.geom(k).name for k in range(model.ngeom) if model.geom_contype[k]]
+    assert all(name == "floor" or name.endswith("_sole") for name in names)
+    assert len(names) == 13
+
+
+def test_a_mirrored_pose_is_a_mirror_image():
+    left, right = (build_model(BODY, mounted(side)) for side in SIDES)
+    rng, data = np.random.default_rng(0), []
+    pose = rng.uniform(-0.5, 0.5, len(joint_names()))
+    names = joint_names()
+    for model, mirrored in ((left, False), (right, True)):
+        state = mujoco.MjData(model)
+        for name, value in zip(names, pose, strict=True):
+            other = _mirror(name) if mirrored else name
+            lateral = mirrored and name in ("lumbar_lateral", "lumbar_rotation")
+            state.joint(other).qpos[0] = -value if lateral else value
+        mujoco.mj_kinematics(model, state)
+        data.append(state)
+    for name in ("watch", "phone"):
+        assert np.allclose(data[0].site(name).xpos * [1, -1, 1], data[1].site(name).xpos, atol=1e-12)
+    for side in SIDES:
+        mine, theirs = data[0].site(f"{side}_wrist").xpos, data[1].site(f"{_mirror(side)}_wrist").xpos
+        assert np.allclose(mine * [1, -1, 1], theirs, atol=1e-12)
+
+
+def _mirror(name: str) -> str:
+    if name.startswith("left"):
+        return name.replace("left", "right", 1)
+    return name.replace("right", "left", 1)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_turn_zero_has_the_screen_outwards_and_its_top_up(side):
+    turn = rotation(Mounting(spot="front_pocket", side=side, along=0.3, azimuth_deg=90.0))
+    assert np.allclose(turn @ [0, 0, 1], [0, 1 if side == "left" else -1, 0], atol=1e-12)
+    assert np.allclose(turn @ [0, 1, 0], [0, 0, 1], atol=1e-12)
+
+
+def test_placements_are_proper_and_either_side():
+    placements = [sample_placement(PlacementRanges(), np.random.default_rng(seed)) for seed in range(200)]
+    for placement in placements[:20]:
+        for mounting in (placement.watch, placement.phone):
+            turn = rotation(mounting)
+            assert np.allclose(turn @ turn.T, np.eye(3), atol=1e-12)
+            assert np.isclose(np.linalg.det(turn), 1.0)
+    for device in ("watch", "phone"):
+        assert 70 < sum(getattr(p, device).side == "left" for p in placements) < 130
+
+
+def test_one_mounting_for_all_still_has_random_places():
+    ranges = PlacementRanges(orientation="fixed")
+    watches = [sample_placement(ranges, np.random.default_rng(seed)).watch for seed in range(20)]
+    assert len({(w.turn_deg, w.azimuth_deg, w.tilt_deg) for w in watches}) == 1
+    assert len({w.along for w in watches}) == 20
+
+
+def test_a_phone_inside_the_body_is_noticed_and_refused():
+    inside = Placement(phone=Mounting(spot="front_pocket", side="left", along=0.0, azimuth_deg=-90.0))
+    assert device_inside(build_model(BODY, inside)) == "phone"
+    assert device_inside(build_model(BODY, mounted())) is None
+    with pytest.raises(ValueError, match="phone is inside"):
+        prepare(Population(), Seeds(seed=0, index=0), body=BODY, placement=inside)
+
+
+def test_minimum_jerk_starts_and_ends_at_rest():
+    x = np.linspace(0, 1, 1001)
+    y = minimum_jerk(x)
+    assert (y[0], y[-1]) == (0.0, 1.0)
+    speed = np.gradient(y, x)
+    assert speed[0] < 1e-4 > speed[-1]
+    assert np.isclose(np.abs(np.gradient(speed, x)).max(), 5.77, atol=0.02)
+
+
+@pytest.mark.parametrize("arms", sorted(ARM_POSTURES))
+def test_the_centre_of_mass_stays_over_the_feet_and_the_feet_stay(arms):
+    motion = Motion(arms=arms, balance=0.47, knee_flexion_deg=110.0, lean_deg=42.0, cycles=(Cycle(before_s=0.1),))
+    model = build_model(BODY, mounted())
+    reference = plan(model, BODY, motion)
+    poses = reference.qpos[::40]
+    data, com = mujoco.MjData(model), []
+    for pose in poses:
+        data.qpos[:] = pose
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_comPos(model, data)
+        com.append(data.subtree_com[1].copy())
+    wanted = foot_size(BODY).along(0.47) * np.cos(np.deg2rad(motion.toe_out_deg))
+    assert np.abs(np.array(com)[:, 0] - wanted).max() < 0.006
+    soles = site_positions(model, poses, ["left_sole", "right_sole", "left_toe", "right_toe"])
+    assert np.abs(soles - soles[0]).max() < 1e-3
+    assert np.abs(soles[..., 2]).max() < 1e-3
+    knee = reference.qpos[:, 7 + joint_names().index("left_knee_flexion")]
+    assert np.isclose(np.rad2deg(knee.max()), 110.0, atol=0.5)
+
+
+def test_velocities_are_those_of_the_positions():
+    model = build_model(BODY, mounted())
+    reference = plan(model, BODY, Motion(sway_deg=5.0, sway_seed=3))
+    velocity = np.zeros(model.nv)
+    for k in range(100, len(reference.time) - 1, 200):
+        mujoco.mj_differentiatePos(model, velocity, 0.005, reference.qpos[k - 1], reference.qpos[k + 1])
+        assert np.allclose(velocity, reference.qvel[k], atol=2e-3), k
+
+
+@pytest.mark.parametrize(
+    ("motion", "reason"),
+    [
+        (Motion(cycles=(Cycle(descent_s=0.35),)), "tempo"),
+        (Motion(knee_flexion_deg=135.0, lean_deg=5.0), "ankle"),
+    ],
+    ids=["tempo", "ankle"],
+)
+def test_what_a_body_cannot_do_is_refused(motion, reason):
+    with pytest.raises(InfeasibleMotion) as refused:
+        plan(build_model(BODY, mounted()), BODY, motion)
+    assert refused.value.reason == reason
+    assert "expected" in str(refused.value) or "cannot" in str(refused.value)
+
+
+def test_phases_follow_each_other():
+    motion = Motion(cycles=(Cycle(), Cycle(depth=0.9)))
+    _, depth, phase4, repetition = timeline(motion, 0.0025)
+    order = [kind for kind, _ in itertools.groupby(phase4)]
+    assert order == [0, 1, 2, 3, 0, 1, 2, 3, 0]
+    assert np.isclose(depth[repetition == 1].max(), 0.9)
+    assert depth.max() <= 1.0
+
+
+def test_groups_of_draws_do_not_touch_each_other():
+    seeds = Seeds(seed=1, index=5)
+    one = prepare(Population(), seeds)
+    other = prepare(Population(motion=MotionRanges(arms=(("hips", 1.0),))), seeds)
+    assert one.draw.body == other.draw.body
+    assert one.draw.placement == other.draw.placement
+    assert other.draw.motion.arms == "hips"
+    assert prepare(Population(), seeds).draw == one.draw
+    assert prepare(Population(), Seeds(seed=1, index=6)).draw.body != one.draw.body
+
+
+def test_sampled_motions_are_valid_and_cover_every_posture():
+    motions = [sample_motion(MotionRanges(), np.random.default_rng(k), repetitions=2) for k in range(400)]
+    assert {motion.arms for motion in motions} == set(ARM_POSTURES)
+    assert all(len(motion.cycles) == 2 for motion in motions)
+
+
+def test_given_values_are_kept():
+    prepared = prepare(Population(), Seeds(seed=0, index=0), body=BODY, motion=STILL)
+    assert prepared.draw.body is BODY
+    assert prepared.draw.motion is STILL

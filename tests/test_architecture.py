@@ -1,0 +1,76 @@
+"""The rules of the house: who may import what, and what every module says of itself."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted(path for package in ("squat_env", "generators", "real2sim") for path in (ROOT / package).rglob("*.py"))
+NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+
+# library -> where it may be imported
+HOMES = {
+    "h5py": ("generators/store/",),
+    "joblib": ("generators/produce.py",),
+    "torch": ("real2sim/",),
+    "mujoco": ("squat_env/",),
+    "gymnasium": ("squat_env/",),
+    "real2sim": ("real2sim/",),
+    "generators": ("generators/", "real2sim/"),
+    "matplotlib": ("real2sim/report.py",),
+}
+# the only files of real2sim that may make data and not just read it
+MAKERS = ("real2sim/simulation.py", "real2sim/cli.py")
+
+
+def imported(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_imports_stay_in_their_rooms(name):
+    for module in imported(ROOT / name):
+        homes = HOMES.get(module.split(".")[0])
+        assert homes is None or name.startswith(homes), f"{name} imports {module}, which lives in {homes}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("real2sim/") and name not in MAKERS])
+def test_learning_reads_datasets_through_the_store_alone(name):
+    modules = {module for module in imported(ROOT / name) if module.startswith("generators")}
+    assert all(module.startswith("generators.store") for module in modules), modules
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_module_says_what_it_is_for(name):
+    if (ROOT / name).read_text():
+        assert ast.get_docstring(ast.parse((ROOT / name).read_text())), name
+
+
+def test_no_room_without_a_purpose():
+    vague = {"utils", "common", "helpers", "base", "manager"}
+    assert not [name for name in NAMES if Path(name).stem in vague]
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("squat_env", {"mujoco", "torch"}),
+        ("generators.store", {"mujoco", "gymnasium", "torch"}),
+        ("real2sim.training", {"mujoco"}),
+        ("real2sim.stages", {"mujoco"}),
+        ("real2sim.cli", {"mujoco", "torch", "numpy"}),
+    ],
+)
+def test_importing_loads_no_more_than_needed(module, absent):
+    code = f"import sys, {module}; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not absent & set(done.stdout.split())
