@@ -39,8 +39,8 @@ def _named_errors() -> tuple[type[Exception], ...]:
     from real2sim.recordings import RecordingError
 
     errors: list[type[Exception]] = [DatasetError, RecordingError, FileNotFoundError, PermissionError]
-    if "real2sim.pipeline" in sys.modules:
-        errors.append(sys.modules["real2sim.pipeline"].RunError)
+    if "real2sim.run" in sys.modules:
+        errors.append(sys.modules["real2sim.run"].RunError)
     return tuple(errors)
 
 
@@ -172,7 +172,8 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from real2sim.pipeline import Config, Run, complete
+    from real2sim.pipeline import complete
+    from real2sim.run import Config, Run
 
     config = Config(
         real=str(options.real.resolve()),
@@ -194,7 +195,8 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _stage(options: argparse.Namespace) -> None:
-    from real2sim.pipeline import Run, complete
+    from real2sim.pipeline import complete
+    from real2sim.run import Run
 
     run = Run.open(options.out)
     complete(

@@ -15,8 +15,8 @@ from generators.store import Dataset
 from real2sim import stages
 from real2sim.evaluation import Result
 from real2sim.networks import load_network
-from real2sim.pipeline import Run, write_text
 from real2sim.rows import ROW
+from real2sim.run import Run, write_text
 from real2sim.windows import Sequence
 
 FEW_PEOPLE = 5
@@ -41,9 +41,13 @@ matplotlib.use("Agg")
 
 
 def write_report(run: Run) -> None:
-    """Writes `report.html` of an evaluated run."""
-    table = json.loads(run.table.read_text())
+    """Writes `report.html` of an evaluated run.
+
+    Raises:
+        RunError: The run has not been evaluated.
+    """
     results = run.results()
+    table = json.loads(run.table.read_text())
     seed = run.seeds[0]
     windows, one, two = stages.example(run, seed)
     dataset = Dataset(run.simulation("randomised"))

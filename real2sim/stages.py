@@ -1,4 +1,4 @@
-"""What each stage of a run does: check, simulate, train, convert, predict, evaluate, report."""
+"""What each stage of a run does: check, simulate, train, convert, predict, evaluate."""
 
 import json
 import os
@@ -15,10 +15,10 @@ from real2sim.conversion import choose_style
 from real2sim.conversion import convert as convert_sequences
 from real2sim.evaluation import difference, refuse_overlap, result, tally
 from real2sim.networks import Recogniser, TwoEncoderVAE, is_saved, load_network, save_network
-from real2sim.pipeline import Config, Run, RunError, write_table_csv, write_text
 from real2sim.recordings import Recording
 from real2sim.recordings.plain import read_folder
 from real2sim.rows import MODEL, ROW, ROWS
+from real2sim.run import Config, Run, RunError, write_table_csv, write_text
 from real2sim.windows import (
     GROUPS,
     Sequence,
@@ -328,15 +328,6 @@ def evaluate(run: Run) -> None:
     }
     write_table_csv(run.folder / "table.csv", results)
     write_text(run.table, json.dumps(document, indent=1))
-
-
-def report(run: Run) -> None:
-    """Writes the report."""
-    from real2sim.report import write_report
-
-    if not run.table.exists():
-        raise RunError(f"{run.table} is missing, expected an evaluated run; run `squat evaluate` first")
-    write_report(run)
 
 
 def example(run: Run, seed: int) -> tuple[Windows, np.ndarray, np.ndarray]:

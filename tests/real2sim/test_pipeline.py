@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from real2sim import cli
-from real2sim.pipeline import Config, Run, RunError, complete
+from real2sim.pipeline import complete
 from real2sim.recordings.plain import read_folder
+from real2sim.run import Config, Run, RunError
 
 COMMAND = [sys.executable, "-m", "real2sim.cli"]
 
