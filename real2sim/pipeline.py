@@ -46,8 +46,9 @@ def complete(
         if again:
             _forget(run, name)
         if name == "train":
-            stages.check_parties(run)
-            run.save()
+            if not run.checked.exists():
+                stages.check_parties(run)
+                run.save()
             stages.simulate(run, jobs=jobs, progress=progress)
             tasks = [(model.name, seed) for seed in run.seeds for model in MODELS]
             _work(run, "train", tasks, stages.train, jobs, progress)

@@ -129,6 +129,11 @@ class Run:
         return range(self.config.seed, self.config.seed + self.config.seeds)
 
     @property
+    def checked(self) -> Path:
+        """The channel groups of the recordings, once they have been found to serve."""
+        return self.folder / "channels.json"
+
+    @property
     def table(self) -> Path:
         """The table as JSON."""
         return self.folder / "table.json"

@@ -94,7 +94,7 @@ def check_parties(run: Run) -> None:
         raise RunError(str(error)) from error
     if run.config.sim is not None:
         _check_simulation(run, Dataset(run.config.sim))
-    write_text(run.folder / "channels.json", json.dumps(groups))
+    write_text(run.checked, json.dumps(groups))
 
 
 def _check_simulation(run: Run, dataset: Dataset) -> None:
@@ -105,7 +105,7 @@ def _check_simulation(run: Run, dataset: Dataset) -> None:
 
 def groups_of(run: Run) -> tuple[str, ...]:
     """The channel groups that the run was checked with."""
-    return tuple(json.loads((run.folder / "channels.json").read_text()))
+    return tuple(json.loads(run.checked.read_text()))
 
 
 def simulate(run: Run, *, jobs: int, progress: bool) -> None:
