@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_demo(commands: Any) -> None:
     demo = commands.add_parser("demo", help="the whole way on stand-in recordings, in a few minutes")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="run folder (default: %(default)s)")
-    demo.add_argument("--reps", type=_positive, default=480, help="simulated repetitions (default: %(default)s)")
+    demo.add_argument("--reps", type=_positive, default=1200, help="simulated repetitions (default: %(default)s)")
     demo.add_argument("--seeds", type=_positive, default=1, help="trainings of every network (default: %(default)s)")
     _add_machine(demo)
     demo.set_defaults(run=_demo)

@@ -150,7 +150,7 @@ def demo(folder: Path, *, reps: int, seeds: int, jobs: int, progress: bool) -> R
         test_subjects=tuple(range(6, 9)),
         reps=reps,
         seeds=seeds,
-        effort=0.5,
+        effort=0.8,
         stand_in=True,
     )
     run = Run.start(folder, config)
