@@ -50,11 +50,12 @@ def write_report(run: Run) -> None:
     table = json.loads(run.table.read_text())
     seed = run.seeds[0]
     windows, one, two = stages.example(run, seed)
+    simulated = np.where(windows.present[0], windows.values[0], np.nan)
     dataset = Dataset(run.simulation("randomised"))
     sequences = stages.test_sequences(run)
     errors = [float(((output - windows.values) ** 2)[windows.present].mean()) for output in (one, two)]
     page = _template().render(
-        title="Real2Sim on stand-in recordings" if run.config.stand_in else "Real2Sim on real recordings",
+        title="Real2Sim on stand-in recordings" if run.config.stand_in else "Real2Sim on recordings of people",
         subtitle=_subtitle(run, table),
         channels=", ".join(stages.groups_of(run)),
         warnings=_warnings(run, results, table),
@@ -68,7 +69,7 @@ def write_report(run: Run) -> None:
         digest=dataset.digest[:12],
         figures={
             "table": _picture(draw_table(results)),
-            "reconstruction": _picture(draw_reconstruction(windows.channels, windows.values[0], one[0], two[0])),
+            "reconstruction": _picture(draw_reconstruction(windows.channels, simulated, one[0], two[0])),
             "conversion": _picture(_draw_conversion(run, sequences[0], seed)),
             "mine": _picture(draw_training(load_network(run.network("two-encoder", seed))[2]["curve"])),
             "repetition": _picture(draw_repetition(dataset, 0)),
@@ -162,7 +163,7 @@ def draw_table(results: list[Result]) -> Figure:
 
 
 def draw_reconstruction(channels: tuple[str, ...], truth: np.ndarray, one: np.ndarray, two: np.ndarray) -> Figure:
-    """A simulated window (W, C) and both reconstructions, normalised channels."""
+    """A simulated window (W, C), NaN where missing, and both reconstructions; normalised channels."""
     shown = list(range(min(len(channels), 7)))
     figure = Figure(figsize=(9, 1.15 * len(shown)))
     for axes, k in zip(figure.subplots(len(shown), sharex=True), shown, strict=True):
