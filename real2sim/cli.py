@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.run(options)
     except KeyboardInterrupt as stopped:
-        print(f"squat: {stopped or 'stopped'}; {_RESUME}", file=sys.stderr)
+        print(f"squat: {stopped if stopped.args else _STOPPED}", file=sys.stderr)
         return INTERRUPTED
     except _named_errors() as error:
         print(f"squat: {_one_line(error)}", file=sys.stderr)
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-_RESUME = "what was finished is kept, the same command goes on from there"
+_STOPPED = "stopped; what was finished is kept, the same command goes on from there"
 
 
 def _named_errors() -> tuple[type[Exception], ...]:
