@@ -92,16 +92,18 @@ def _raw_stepping(recipe, sample: int) -> float:
 
     indices = np.linspace(0, recipe.repetitions - 1, sample).astype(int)
     prepared = [prepare(recipe.population, Seeds(seed=recipe.seed, index=int(i))) for i in indices]
-    steps = max(len(p.reference.time) for p in prepared)
-    states = np.stack([initial_state(p.model, p.reference)[0] for p in prepared])
-    control = np.stack(
-        [controls(p.model, p.reference)[np.minimum(np.arange(steps), len(p.reference.time) - 1)] for p in prepared]
-    )
-    share = sum(len(p.reference.time) for p in prepared) / (steps * sample)
+    prepared.sort(key=lambda p: len(p.reference.time))
     data = [mujoco.MjData(prepared[0].model) for _ in range(2)]
-    start = time.perf_counter()
-    rollout.rollout([p.model for p in prepared], data, states, control)
-    return (time.perf_counter() - start) * share * recipe.repetitions / sample
+    seconds, done = 0.0, 0
+    for group in (prepared[k : k + 10] for k in range(0, sample, 10)):
+        steps = len(group[0].reference.time)
+        states = np.stack([initial_state(p.model, p.reference)[0] for p in group])
+        control = np.stack([controls(p.model, p.reference)[:steps] for p in group])
+        start = time.perf_counter()
+        rollout.rollout([p.model for p in group], data, states, control)
+        seconds, done = seconds + time.perf_counter() - start, done + steps * len(group)
+    wanted = sum(len(p.reference.time) for p in prepared) * recipe.repetitions / sample
+    return seconds / done * wanted
 
 
 def mine(samples: int) -> Figures:
