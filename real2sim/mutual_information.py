@@ -27,9 +27,6 @@ from real2sim.networks import reproducible
 SMALLEST_STD = 1e-6
 """A column that varies less than this is divided by this instead of by its deviation."""
 
-LARGEST_PART = 2000
-"""Held-out pairs of one part, whose square is the number of product samples that its bound is read on."""
-
 FEWEST_PAIRS = 40
 """Fewer pairs leave no parts of a useful size to train on, to choose on and to evaluate on."""
 
@@ -130,21 +127,6 @@ def statistic_loss(
     return corrected - joint_term(scores) + penalty * log_mean**2
 
 
-def correlated_gaussians(
-    samples: int, dimension: int, rho: float, generator: torch.Generator
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Draw samples whose mutual information is known.
-
-    Returns:
-        x: (samples, dimension) standard Gaussian.
-        y: (samples, dimension) standard Gaussian; each column has correlation `rho` with the same column of x.
-        known: I(x; y) = -0.5 * dimension * log(1 - rho^2), nats.
-    """
-    x, noise = torch.randn((2, samples, dimension), generator=generator, dtype=torch.float64)
-    y = rho * x + math.sqrt(1 - rho**2) * noise
-    return x.numpy(), y.numpy(), -0.5 * dimension * math.log1p(-(rho**2))
-
-
 def estimate_mutual_information(
     x: np.ndarray,
     y: np.ndarray,
@@ -161,8 +143,6 @@ def estimate_mutual_information(
 
     The bound is read on held-out pairs from a running average of the weights. The moment to stop is chosen
     on one half of them and read on the other, both ways round, so overfitting can only lower the estimate.
-    A batch of B has B (B - 1) product samples, and no bound that is learnt from them rises much above the
-    log of that: 11 nats for 256.
 
     Args:
         x: (N, X) samples.
@@ -191,13 +171,25 @@ def estimate_mutual_information(
         kept = len(order) - max(4, int(held_out * len(order)))
         middle = (kept + len(order)) // 2
         train, first, second = (
-            tuple(values[part] for values in pairs)
-            for part in (order[:kept], order[kept:middle][:LARGEST_PART], order[middle:][:LARGEST_PART])
+            tuple(values[part] for values in pairs) for part in (order[:kept], order[kept:middle], order[middle:])
         )
         statistic = StatisticNetwork(train[0].shape[1], train[1].shape[1], hidden=hidden)
         bounds = _held_out_bounds(statistic, train, (first, second), steps, batch, learning_rate, evaluations)
     chosen = bounds.argmax(axis=0)
     return max(0.0, float((bounds[chosen[0], 1] + bounds[chosen[1], 0]) / 2))
+
+
+def correlated_gaussians(
+    samples: int, dimension: int, rho: float, generator: torch.Generator
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Draw pairs whose mutual information is known: each column of y correlates by rho with the same one of x.
+
+    Returns:
+        x (samples, dimension), y (samples, dimension), and I(x; y) = -dimension / 2 log(1 - rho^2) [nat].
+    """
+    x, noise = torch.randn((2, samples, dimension), generator=generator, dtype=torch.float64)
+    y = rho * x + math.sqrt(1 - rho**2) * noise
+    return x.numpy(), y.numpy(), -0.5 * dimension * math.log(1 - rho**2)
 
 
 def _standardised(values: np.ndarray) -> Tensor:
