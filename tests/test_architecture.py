@@ -23,7 +23,7 @@ HOMES = {
     "matplotlib": ("real2sim/report.py",),
 }
 # the only files of real2sim that may make data and not just read it
-MAKERS = ("real2sim/simulation.py", "real2sim/cli.py")
+MAKERS = ("real2sim/simulation.py", "real2sim/cli/datasets.py")
 
 
 def imported(path: Path) -> set[str]:

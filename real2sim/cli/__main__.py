@@ -1,0 +1,7 @@
+"""`python -m real2sim.cli`."""
+
+import sys
+
+from real2sim.cli import main
+
+sys.exit(main())

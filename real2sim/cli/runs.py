@@ -1,0 +1,138 @@
+"""`squat demo, run, train, convert, evaluate, report`: a run and its stages."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from real2sim.cli.options import add_machine, positive
+
+CHANNEL_GROUPS = ("watch", "range", "phone")
+
+
+def add_demo(commands: Any) -> None:
+    """Adds `squat demo`."""
+    demo = commands.add_parser("demo", help="the whole way on stand-in recordings, in a few minutes")
+    demo.add_argument("--out", type=Path, default=Path("runs/demo"), help="run folder (default: %(default)s)")
+    demo.add_argument("--reps", type=positive, default=1200, help="simulated repetitions (default: %(default)s)")
+    demo.add_argument("--seeds", type=positive, default=1, help="trainings of every network (default: %(default)s)")
+    add_machine(demo)
+    demo.set_defaults(run=_demo)
+
+
+def add_stages(commands: Any) -> None:
+    """Adds the commands about a run and its stages."""
+    for name, purpose in (
+        ("run", "everything: simulate, train, convert, evaluate, report"),
+        ("train", "simulate where needed, and train every network"),
+    ):
+        command = commands.add_parser(name, help=purpose)
+        _add_run_options(command)
+        command.set_defaults(run=_run, stages=("train",) if name == "train" else STAGES)
+    for name, purpose in (
+        ("convert", "convert the test recordings of a run into the simulated domain"),
+        ("evaluate", "the table of a run"),
+        ("report", "the report of a run"),
+    ):
+        command = commands.add_parser(name, help=purpose)
+        command.add_argument("--run", dest="out", type=Path, required=True, help="run folder")
+        command.add_argument("--again", action="store_true", help="repeat the stage even if it is finished")
+        command.add_argument("--json", type=Path, help="write the table to this file")
+        add_machine(command)
+        command.set_defaults(run=_stage, stages=(name,))
+
+
+STAGES = ("train", "convert", "evaluate", "report")
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--real", type=Path, required=True, help="recordings to adapt with (plain folder)")
+    command.add_argument("--subjects", type=_numbers, help="people of --real, such as 1-4,7")
+    command.add_argument("--test", type=Path, required=True, help="recordings of other people to test on")
+    command.add_argument("--test-subjects", type=_numbers, help="people of --test")
+    command.add_argument("--exercise", help="recordings of this exercise only")
+    command.add_argument("--sim", type=Path, help="a simulated dataset to use instead of a new one")
+    command.add_argument("--reps", type=positive, default=3000, help="simulated repetitions (default: %(default)s)")
+    command.add_argument("--labels", type=positive, default=20, help="labelled repetitions (default: %(default)s)")
+    command.add_argument(
+        "--channels",
+        type=_groups,
+        help="of watch,range,phone joined by commas (default: watch, and range where it was recorded)",
+    )
+    command.add_argument("--seed", type=int, default=0, help="of every draw (default: %(default)s)")
+    command.add_argument("--seeds", type=positive, default=3, help="trainings of each network (default: %(default)s)")
+    command.add_argument("--out", type=Path, required=True, help="run folder; a finished stage is not repeated")
+    command.add_argument("--json", type=Path, help="write the table to this file")
+    add_machine(command)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """`1-4,7` to (1, 2, 3, 4, 7)."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of people such as 1-4,7")
+        numbers.update(range(int(first), int(last) + 1))
+    return tuple(sorted(numbers))
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    groups = tuple(text.replace("+", ",").split(","))
+    if not set(groups) <= set(CHANNEL_GROUPS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(CHANNEL_GROUPS)}")
+    return tuple(group for group in CHANNEL_GROUPS if group in groups)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from real2sim.pipeline import demo
+
+    _print_run(demo(options.out, reps=options.reps, seeds=options.seeds, jobs=options.jobs, progress=not options.quiet))
+
+
+def _run(options: argparse.Namespace) -> None:
+    from real2sim.pipeline import complete
+    from real2sim.run import Config, Run
+
+    config = Config(
+        real=str(options.real.resolve()),
+        subjects=options.subjects,
+        test=str(options.test.resolve()),
+        test_subjects=options.test_subjects,
+        exercise=options.exercise,
+        sim=str(options.sim.resolve()) if options.sim else None,
+        reps=options.reps,
+        labels=options.labels,
+        channels=options.channels,
+        seed=options.seed,
+        seeds=options.seeds,
+    )
+    run = Run.start(options.out, config)
+    complete(run, options.stages, jobs=options.jobs, progress=not options.quiet, json_file=options.json)
+    if "evaluate" in options.stages:
+        _print_run(run)
+
+
+def _stage(options: argparse.Namespace) -> None:
+    from real2sim.pipeline import complete
+    from real2sim.run import Run
+
+    run = Run.open(options.out)
+    complete(
+        run,
+        options.stages,
+        jobs=options.jobs,
+        progress=not options.quiet,
+        json_file=options.json,
+        again=options.again,
+    )
+    if options.stages == ("evaluate",):
+        _print_run(run)
+
+
+def _print_run(run: Any) -> None:
+    from real2sim.evaluation import format_table
+
+    print(format_table(run.results()))
+    if run.report.exists():
+        print(f"\nreport: {run.report}")
