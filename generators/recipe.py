@@ -1,7 +1,7 @@
 """What a dataset is made of: one frozen recipe, written as JSON into every file."""
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from squat_env.devices import DeviceRanges
 from squat_env.motion import MotionRanges
@@ -71,8 +71,9 @@ def _build(kind: type, values: dict[str, Any]) -> Any:
 
 
 def _value(kind: Any, value: Any) -> Any:
-    if isinstance(kind, type) and is_dataclass(kind):
-        return _build(kind, value)
+    for option in (kind, *get_args(kind)):
+        if isinstance(option, type) and is_dataclass(option) and isinstance(value, dict):
+            return _build(option, value)
     return _tuples(value)
 
 

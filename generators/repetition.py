@@ -74,6 +74,7 @@ def simulate_set(recipe: Recipe, number: int) -> SimulatedSet:
             repetitions=size,
             body=draw.body,
             placement=draw.placement,
+            equipment=draw.equipment,
             devices=draw.devices,
             first_attempt=prepared.attempt + 1,
         )
@@ -156,7 +157,7 @@ def _drawn(done: SimulatedSet, cycle: int) -> dict[str, Any]:
     draw = done.prepared.draw
     values = {
         name: value
-        for part in ("body", "placement", "motion", "devices")
+        for part in ("body", "placement", "equipment", "motion", "devices")
         for name, value in flatten(getattr(draw, part), part)
     }
     del values["motion.cycles"]

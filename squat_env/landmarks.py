@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from squat_env.model import LANDMARKS, SIDES
+from squat_env.model import LANDMARKS
+from squat_env.placement import SIDES
 
 JOINT_ANGLES = tuple(f"{side}_{name}" for side in SIDES for name in ("elbow", "shoulder", "hip", "knee", "ankle"))
 

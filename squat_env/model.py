@@ -7,15 +7,16 @@ abduction and external rotation are positive, so a mirrored pose has equal value
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import mujoco
 import numpy as np
 
 from squat_env.body import TISSUE_DENSITY, Body, Segment, ankle_height, hip_width, segments, shoulder_width
-from squat_env.placement import PHONE_SPOTS, WATCH_SPOT, Mounting, Placement, Spot, rotation
+from squat_env.equipment import NO_EQUIPMENT, Equipment
+from squat_env.placement import PHONE_SPOTS, SIDES, WATCH_SPOT, Mounting, Placement, Spot, rotation
 
 TIMESTEP_S = 0.0025
-SIDES = ("left", "right")
 LANDMARKS = (
     "nose",
     *(f"{side}_{name}" for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in SIDES),
@@ -99,7 +100,8 @@ def foot_size(body: Body) -> FootSize:
     )
 
 
-def joint_names() -> list[str]:
+@cache
+def joint_names() -> tuple[str, ...]:
     """The actuated joints, in the order of `ctrl` and of `qpos[7:]`."""
     spine = [f"lumbar_{name}" for name in ("flexion", "lateral", "rotation")]
     arm = [f"shoulder_{name}" for name in ("flexion", "abduction", "rotation")]
@@ -107,14 +109,22 @@ def joint_names() -> list[str]:
     leg = [f"hip_{name}" for name in ("flexion", "abduction", "rotation")] + ["knee_flexion"]
     leg += [f"ankle_{name}" for name in ("flexion", "inversion", "rotation")] + ["toe_flexion"]
     paired = [f"{side}_{name}" for limb in (arm, leg) for side in SIDES for name in limb]
-    return spine + paired
+    return (*spine, *paired)
 
 
-def build_model(body: Body, placement: Placement) -> mujoco.MjModel:
+def build_model(
+    body: Body, placement: Placement, equipment: Equipment = NO_EQUIPMENT, *, balance: bool = False
+) -> mujoco.MjModel:
     """Builds and compiles the wearer.
 
     Sensors: `watch_accel`, `watch_gyro`, `phone_accel`, `phone_gyro` (3 each, device frame) and `range` (3, the phone's
     position in the watch's frame; its norm is the distance).
+
+    Args:
+        body: The person.
+        placement: Where the devices sit.
+        equipment: What the person holds, sits or lies on.
+        balance: Add the sensors `com` and `com_velocity` (3 each, world) that feedback of the centre of mass reads.
     """
     spec = mujoco.MjSpec()
     spec.modelname = "wearer"
@@ -127,8 +137,11 @@ def build_model(body: Body, placement: Placement) -> mujoco.MjModel:
         _add_leg(pelvis, side, body, parts)
     _add_device(spec, "watch", placement.watch, WATCH_SPOT, WATCH_SIZE_M, _RGBA_WATCH, parts)
     _add_device(spec, "phone", placement.phone, PHONE_SPOTS[placement.phone.spot], PHONE_SIZE_M, _RGBA_PHONE, parts)
+    _add_equipment(spec, body, parts, equipment)
     _add_actuators(spec, body)
     _add_sensors(spec)
+    if balance:
+        _add_balance_sensors(spec)
     return spec.compile()
 
 
@@ -265,20 +278,101 @@ def _add_foot(shank: mujoco.MjsBody, side: str, body: Body, parts: dict[str, Seg
 
 def _soles(part: mujoco.MjsBody, name: str, x: float, half_width: float, floor_z: float, radius: float) -> None:
     for edge, y in (("inner", -half_width), ("outer", half_width)):
-        part.add_geom(
-            name=f"{name}_{edge}_sole",
-            type=mujoco.mjtGeom.mjGEOM_SPHERE,
-            pos=[x, y, floor_z + radius],
-            size=[radius, 0, 0],
-            rgba=_RGBA_SKIN,
-            contype=1,
-            conaffinity=1,
-            condim=3,
-            friction=[1.0, 0.005, 0.0001],
-            solimp=[0.5, 0.95, 0.01, 0.5, 2],
-            solref=[-5000, -330],
-            mass=0,
-        )
+        _contact(part, f"{name}_{edge}_sole", [x, y, floor_z + radius], radius, group=0)
+
+
+def seat_radius(body: Body) -> float:
+    """Height of the hip centres over the seat that a person sits on [m]."""
+    return 1.1 * segments(body)["thigh"].radius
+
+
+def back_depth(body: Body) -> float:
+    """Height of the hip centres over the floor that a person lies on [m]."""
+    return 0.052 * body.height_m
+
+
+def _add_equipment(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment], equipment: Equipment) -> None:
+    if equipment.seat_height_m:
+        _add_seat(spec, body, equipment.seat_height_m)
+    if equipment.mat:
+        _add_back(spec, body, parts)
+    for side in SIDES if equipment.load_kg else ():
+        _add_load(spec, side, parts["hand"], equipment)
+
+
+def _add_seat(spec: mujoco.MjSpec, body: Body, height: float) -> None:
+    """A bench behind the ankles, and the buttocks that it carries."""
+    thick = 0.02
+    spec.worldbody.add_geom(
+        name="seat",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        pos=[-0.55, 0, height - thick],
+        size=[0.45, 0.3, thick],
+        rgba=[0.55, 0.42, 0.3, 1],
+        contype=2,
+        conaffinity=2,
+        friction=[0.4, 0.005, 0.0001],
+    )
+    radius = seat_radius(body)
+    for side, sign in (("left", 1), ("right", -1)):
+        _contact(spec.body("pelvis"), f"{side}_buttock", [0, sign * 0.5 * hip_width(body), 0], radius, kind=2)
+    spec.body("pelvis").add_site(name="seat_support", pos=[0, 0, -radius])
+
+
+def _add_back(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment]) -> None:
+    """What touches the floor when lying on the back."""
+    depth, radius = back_depth(body), 0.03
+    shoulder = 0.5 * shoulder_width(body)
+    for side, sign in (("left", 1), ("right", -1)):
+        _contact(spec.body("pelvis"), f"{side}_sacrum", [radius - depth, sign * 0.06, 0.02], radius)
+        place = [radius - depth, sign * 0.6 * shoulder, 0.7 * parts["upper_trunk"].length]
+        _contact(spec.body("upper_trunk"), f"{side}_scapula", place, radius)
+    _contact(spec.body("head"), "occiput", [radius - depth, 0, 0.6 * parts["head"].length], radius)
+    spec.body("pelvis").add_site(name="pelvis_support", pos=[-depth, 0, 0.02])
+    spec.body("upper_trunk").add_site(name="back_support", pos=[-depth, 0, 0.7 * parts["upper_trunk"].length])
+
+
+def _add_load(spec: mujoco.MjSpec, side: str, hand: Segment, equipment: Equipment) -> None:
+    """Half of the load in each hand: a dumbbell, or one half of a bar reaching outwards."""
+    long, sign = equipment.load == "bar", 1 if side == "left" else -1
+    half = 0.35 if long else 0.09
+    mass = 0.5 * equipment.load_kg
+    load = spec.body(f"{side}_hand").add_body(name=f"{side}_load", pos=[0, 0, -0.6 * hand.length])
+    load.mass = mass
+    around = 0.25 * mass * 0.05**2
+    load.inertia = [around + mass * 0.08**2, around, around + mass * 0.08**2]
+    load.explicitinertial = True
+    load.add_geom(
+        name=f"{side}_load",
+        type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+        fromto=[0, -half if not long else sign * -0.2, 0, 0, half if not long else sign * 0.45, 0],
+        size=[0.014, 0, 0],
+        rgba=[0.3, 0.3, 0.33, 1],
+        contype=0,
+        conaffinity=0,
+        mass=0,
+    )
+
+
+def _contact(
+    part: mujoco.MjsBody, name: str, place: list[float], radius: float, *, kind: int = 1, group: int = 3
+) -> None:
+    """A sphere of the body that rests on the floor (kind 1) or on the seat (kind 2); group 3 is not drawn."""
+    part.add_geom(
+        name=name,
+        type=mujoco.mjtGeom.mjGEOM_SPHERE,
+        pos=place,
+        size=[radius, 0, 0],
+        rgba=_RGBA_SKIN,
+        group=group,
+        contype=kind,
+        conaffinity=kind,
+        condim=3,
+        friction=[1.0, 0.005, 0.0001],
+        solimp=[0.5, 0.95, 0.01, 0.5, 2],
+        solref=[-5000, -330],
+        mass=0,
+    )
 
 
 def _hinge(part: mujoco.MjsBody, name: str, side: str) -> None:
@@ -414,3 +508,11 @@ def _add_sensors(spec: mujoco.MjSpec) -> None:
         reftype=site,
         refname="watch",
     )
+
+
+def _add_balance_sensors(spec: mujoco.MjSpec) -> None:
+    for name, kind in (
+        ("com", mujoco.mjtSensor.mjSENS_SUBTREECOM),
+        ("com_velocity", mujoco.mjtSensor.mjSENS_SUBTREELINVEL),
+    ):
+        spec.add_sensor(name=name, type=kind, objtype=mujoco.mjtObj.mjOBJ_BODY, objname="pelvis")

@@ -1,41 +1,12 @@
-"""How a person squats: posture, tempo, and the small movements that nobody can suppress."""
+"""How a person exercises: posture, tempo, and the small movements that nobody can suppress."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-
-@dataclass(frozen=True, kw_only=True)
-class ArmPosture:
-    """Angles of both arms (mirrored), standing and at the bottom [deg].
-
-    Each row: shoulder flexion, abduction out of the sagittal plane, external rotation; elbow flexion; pronation.
-    """
-
-    standing: tuple[float, float, float, float, float]
-    bottom: tuple[float, float, float, float, float]
-
-
-def _held(*angles: float) -> ArmPosture:
-    shoulder, abduction, external, elbow, pronation = angles
-    held = (shoulder, abduction, external, elbow, pronation)
-    return ArmPosture(standing=held, bottom=held)
-
-
-# Typical angles (assumed); every draw adds `MotionRanges.arm_sd_deg` to each of them.
-ARM_POSTURES: dict[str, ArmPosture] = {
-    "sides": _held(5, 8, 0, 12, 0),
-    "forward": _held(85, 5, 0, 8, 30),
-    "overhead": _held(168, 14, 0, 18, 0),
-    "raised": _held(168, 52, -75, 30, 0),
-    "goal_post": _held(60, 68, 30, 85, 0),
-    "crossed": _held(45, 5, -65, 110, 20),
-    "hips": _held(-8, 42, -45, 85, 30),
-    "head": _held(120, 45, 20, 130, 0),
-    "goblet": _held(38, 2, -22, 125, 0),
-    "swinging": ArmPosture(standing=(0, 8, 0, 12, 0), bottom=(80, 5, 0, 12, 20)),
-}
-
+from squat_env.arms import ARM_POSTURES, Angles
+from squat_env.placement import SIDES, Side
 
 FASTEST_S = 0.3  # descent or ascent; nobody is faster
 
@@ -77,58 +48,78 @@ class Cycle:
 
 @dataclass(frozen=True, kw_only=True)
 class Motion:
-    """A set of squats by one person.
+    """A set of one exercise by one person: the posture at its start and at its turning point ("bottom").
 
     Attributes:
-        knee_flexion_deg: Knee flexion at the bottom of a cycle of depth 1.
+        exercise: Key of `squat_env.exercises.EXERCISES`.
+        lead: The leg in front, bent, or lifted, where an exercise has one; asymmetric faults are on this side.
+        knee_flexion_deg: Knee flexion at the bottom of a cycle of depth 1 (of the leading leg, where one leads).
         standing_knee_deg: Knee flexion while standing.
         lean_deg: Forward lean of the trunk at the bottom, against the vertical.
         lumbar_share: Share of the lean that the lumbar joint makes; the hips make the rest.
-        stance: Distance of the ankles over the shoulder width.
+        side_bend_deg: Bend of the trunk towards the leading side at the bottom.
+        stance: Distance of the ankles sideways over the shoulder width.
+        split: Distance of the ankles fore and aft over the leg's length; the leading leg is in front.
         toe_out_deg: Rotation of each foot outwards.
         balance: Where over the foot the centre of mass stays: 0 heel, 1 toes.
+        load_share: Share of the weight on the leading leg at the bottom.
+        rear_heel_deg: Rise of the rear heel in a split stance, as rotation of the foot: standing and at the bottom.
+        lift_deg: Hip flexion, hip abduction and knee flexion of a leg that is lifted, at the bottom.
         arms: Key of `ARM_POSTURES`.
         arm_offset_deg: Added to the five angles of the posture, both sides.
         arm_asymmetry_deg: Added to the left and taken from the right arm's angles.
         arm_follow: 1 the arms keep their angle to the trunk, 0 to the world's vertical.
+        arm_range: Share of the way from the posture's start to its bottom that the arms go.
+        uneven_arms_deg: How much further the leading side's arm goes.
+        knee_valgus_m: How far the knees come inwards at the bottom.
+        heel_rise_deg: Rotation of both feet about the balls at the bottom.
+        pelvis_roll_deg: Drop of the pelvis on the leading side at the bottom; the weight shifts there too.
+        butt_wink_deg: Backward tilt of the pelvis under a still trunk in the last third of the way down.
+        trunk_swing_deg: Swing of the trunk backwards while the arms move.
         sway_deg: Amplitude (rms) of the involuntary movement of arms (1.0 of it), trunk (0.2) and balance.
         sway_seed: Its course over time.
         cycles: The repetitions.
     """
 
+    exercise: str = "squat"
+    lead: Side = "left"
     knee_flexion_deg: float = 105.0
     standing_knee_deg: float = 6.0
     lean_deg: float = 38.0
     lumbar_share: float = 0.2
+    side_bend_deg: float = 0.0
     stance: float = 1.3
+    split: float = 0.0
     toe_out_deg: float = 15.0
     balance: float = 0.48
+    load_share: float = 0.5
+    rear_heel_deg: tuple[float, float] = (0.0, 0.0)
+    lift_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     arms: str = "forward"
-    arm_offset_deg: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
-    arm_asymmetry_deg: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    arm_offset_deg: Angles = (0.0, 0.0, 0.0, 0.0, 0.0)
+    arm_asymmetry_deg: Angles = (0.0, 0.0, 0.0, 0.0, 0.0)
     arm_follow: float = 0.5
+    arm_range: float = 1.0
+    uneven_arms_deg: float = 0.0
+    knee_valgus_m: float = 0.0
+    heel_rise_deg: float = 0.0
+    pelvis_roll_deg: float = 0.0
+    butt_wink_deg: float = 0.0
+    trunk_swing_deg: float = 0.0
     sway_deg: float = 0.0
     sway_seed: int = 0
     cycles: tuple[Cycle, ...] = (Cycle(),)
 
     def __post_init__(self):
-        if self.arms not in ARM_POSTURES:
-            raise ValueError(f"arms is {self.arms!r}, expected one of {sorted(ARM_POSTURES)}")
+        for name, allowed in (("arms", tuple(ARM_POSTURES)), ("lead", SIDES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {sorted(allowed)}")
         if not self.cycles:
             raise ValueError("cycles is empty, expected at least one repetition")
-        for name, low, high in (
-            ("knee_flexion_deg", 20.0, 150.0),
-            ("standing_knee_deg", 1.0, 30.0),
-            ("lean_deg", 0.0, 80.0),
-            ("lumbar_share", 0.0, 1.0),
-            ("stance", 0.3, 2.5),
-            ("toe_out_deg", -20.0, 60.0),
-            ("balance", 0.2, 0.8),
-            ("arm_follow", 0.0, 1.0),
-            ("sway_deg", 0.0, 30.0),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected a value from {low} to {high}")
+        for name, (low, high) in LIMITS.items():
+            values = getattr(self, name)
+            if not all(low <= value <= high for value in (values if isinstance(values, tuple) else (values,))):
+                raise ValueError(f"{name} is {values}, expected values from {low:g} to {high:g}")
 
     @property
     def duration_s(self) -> float:
@@ -136,20 +127,54 @@ class Motion:
         return sum(cycle.duration_s for cycle in self.cycles)
 
 
+LIMITS = {
+    "knee_flexion_deg": (0.0, 150.0),
+    "standing_knee_deg": (1.0, 30.0),
+    "lean_deg": (-20.0, 85.0),
+    "lumbar_share": (0.0, 1.0),
+    "side_bend_deg": (-30.0, 40.0),
+    "stance": (0.2, 4.0),
+    "split": (0.0, 1.2),
+    "toe_out_deg": (-20.0, 60.0),
+    "balance": (0.1, 0.9),
+    "load_share": (0.0, 1.0),
+    "rear_heel_deg": (0.0, 75.0),
+    "lift_deg": (-30.0, 130.0),
+    "arm_offset_deg": (-180.0, 180.0),
+    "arm_asymmetry_deg": (-180.0, 180.0),
+    "arm_follow": (0.0, 1.0),
+    "arm_range": (0.0, 1.2),
+    "uneven_arms_deg": (0.0, 60.0),
+    "knee_valgus_m": (0.0, 0.15),
+    "heel_rise_deg": (0.0, 40.0),
+    "pelvis_roll_deg": (0.0, 15.0),
+    "butt_wink_deg": (0.0, 45.0),
+    "trunk_swing_deg": (0.0, 40.0),
+    "sway_deg": (0.0, 30.0),
+}
+"""What `Motion` takes at most; NaN is refused too."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MotionRanges:
-    """The population of motions. Pairs are closed ranges, drawn uniformly unless said otherwise.
+    """The population of motions of one exercise. Pairs are closed ranges, drawn uniformly unless said otherwise.
 
-    Knee flexion spans quarter to deep squats. Stance and toe-out span the figures of Lorenzetti
-    et al. (2018), Frontiers in Physiology 9:1. Tempo: a repetition takes 1.5-6 s, the descent 0.5-0.65 of it (assumed).
+    The defaults are squats. Knee flexion spans quarter to deep squats. Stance and toe-out span the figures of
+    Lorenzetti et al. (2018), Frontiers in Physiology 9:1. Tempo: a repetition takes 1.5-6 s, the descent 0.5-0.65 of
+    it (assumed).
 
     Attributes:
+        knee_flexion_deg, standing_knee_deg, lean_deg, lumbar_share, side_bend_deg, stance, split, toe_out_deg, balance,
+        load_share, arm_follow: Ranges of the values of the same name in `Motion`.
+        rear_heel_deg, lift_deg: A range for each of their components.
         arms: (posture, share) pairs.
         arm_sd_deg: Spread of every arm angle about its posture.
         movement_s: Descent + bottom + ascent, drawn log-uniformly.
         descent_share: The descent's share of descent + ascent.
         bottom_s, stand_s: Pauses; drawn as the square of a uniform variable, so that short ones are the rule.
         within_set: Spread (log) of tempo and depth from repetition to repetition.
+        depth_varies: Whether depth does; a seat is always at the same height.
+        fatigue: Range of the slowing from the first repetition to the last, as share of the first.
         sway_deg: Range of `Motion.sway_deg`, log-uniform; (0, 0) for statues.
     """
 
@@ -157,10 +182,20 @@ class MotionRanges:
     standing_knee_deg: tuple[float, float] = (3.0, 12.0)
     lean_deg: tuple[float, float] = (18.0, 55.0)
     lumbar_share: tuple[float, float] = (0.0, 0.4)
+    side_bend_deg: tuple[float, float] = (0.0, 0.0)
     stance: tuple[float, float] = (0.7, 2.0)
+    split: tuple[float, float] = (0.0, 0.0)
     toe_out_deg: tuple[float, float] = (0.0, 35.0)
     balance: tuple[float, float] = (0.44, 0.52)
-    arms: tuple[tuple[str, float], ...] = tuple((name, 1.0) for name in ARM_POSTURES)
+    load_share: tuple[float, float] = (0.5, 0.5)
+    rear_heel_deg: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.0))
+    lift_deg: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+    arms: tuple[tuple[str, float], ...] = tuple(
+        (name, 1.0)
+        for name in (
+            *("sides", "forward", "overhead", "raised", "goal_post", "crossed", "hips", "head", "goblet", "swinging"),
+        )
+    )
     arm_sd_deg: float = 12.0
     arm_follow: tuple[float, float] = (0.0, 1.0)
     movement_s: tuple[float, float] = (1.1, 4.5)
@@ -168,51 +203,62 @@ class MotionRanges:
     bottom_s: tuple[float, float] = (0.0, 1.2)
     stand_s: tuple[float, float] = (0.05, 1.8)
     within_set: float = 0.08
+    depth_varies: bool = True
+    fatigue: tuple[float, float] = (0.0, 0.3)
     sway_deg: tuple[float, float] = (1.0, 8.0)
 
 
-def sample_motion(ranges: MotionRanges, rng: np.random.Generator, *, repetitions: int = 1) -> Motion:
-    """Draws one set of `repetitions` squats by one person."""
+_UNIFORM = (
+    *("knee_flexion_deg", "standing_knee_deg", "lean_deg", "lumbar_share", "side_bend_deg", "stance", "split"),
+    *("toe_out_deg", "balance", "load_share", "arm_follow"),
+)
+_UNIFORM_TUPLES = ("rear_heel_deg", "lift_deg")
+
+
+def sample_motion(
+    ranges: MotionRanges, rng: np.random.Generator, *, exercise: str = "squat", repetitions: int = 1
+) -> Motion:
+    """Draws one set of `repetitions` of an exercise by one person."""
     names, shares = zip(*ranges.arms, strict=True)
     arms = str(rng.choice(names, p=np.array(shares) / sum(shares)))
     offset = rng.normal(0.0, ranges.arm_sd_deg, 5)
     asymmetry = rng.normal(0.0, ranges.arm_sd_deg / 4, 5)
     low, high = ranges.sway_deg
+    drawn: dict[str, Any] = {name: float(rng.uniform(*getattr(ranges, name))) for name in _UNIFORM}
+    drawn |= {name: tuple(float(rng.uniform(*pair)) for pair in getattr(ranges, name)) for name in _UNIFORM_TUPLES}
     return Motion(
-        knee_flexion_deg=rng.uniform(*ranges.knee_flexion_deg),
-        standing_knee_deg=rng.uniform(*ranges.standing_knee_deg),
-        lean_deg=rng.uniform(*ranges.lean_deg),
-        lumbar_share=rng.uniform(*ranges.lumbar_share),
-        stance=rng.uniform(*ranges.stance),
-        toe_out_deg=rng.uniform(*ranges.toe_out_deg),
-        balance=rng.uniform(*ranges.balance),
+        exercise=exercise,
+        lead=SIDES[int(rng.integers(2))],
         arms=arms,
         arm_offset_deg=_five(offset),
         arm_asymmetry_deg=_five(asymmetry),
-        arm_follow=rng.uniform(*ranges.arm_follow),
         sway_deg=_log_uniform(ranges.sway_deg, rng) if low > 0 else rng.uniform(low, high),
         sway_seed=int(rng.integers(2**31)),
         cycles=_sample_cycles(ranges, rng, repetitions),
+        **drawn,
     )
 
 
 def _sample_cycles(ranges: MotionRanges, rng: np.random.Generator, repetitions: int) -> tuple[Cycle, ...]:
-    """One person's tempo with the variation from repetition to repetition."""
+    """One person's tempo with the variation from repetition to repetition, slowing along the set."""
     movement = _log_uniform(ranges.movement_s, rng)
     share = rng.uniform(*ranges.descent_share)
     bottom = _mostly_short(ranges.bottom_s, rng)
     stand = _mostly_short(ranges.stand_s, rng)
+    slowing = rng.uniform(*ranges.fatigue)
     cycles = []
     for number in range(repetitions):
+        tired = 1.0 + slowing * number / max(repetitions - 1, 1)
         moving, pause, depth = _variation(ranges.within_set, share, max(movement - bottom, 0.75 * movement), rng)
+        varied = float(np.clip(1.0 - abs(depth - 1.0), 0.8, 1.0)) if number and ranges.depth_varies else 1.0
         cycles.append(
             Cycle(
-                depth=float(np.clip(1.0 - abs(depth - 1.0), 0.8, 1.0)) if number else 1.0,
-                before_s=0.5 * stand * pause,
-                descent_s=share * moving,
+                depth=varied,
+                before_s=0.5 * stand * pause * tired,
+                descent_s=share * moving * tired,
                 bottom_s=bottom * pause,
-                ascent_s=(1.0 - share) * moving,
-                after_s=0.5 * stand * pause,
+                ascent_s=(1.0 - share) * moving * tired,
+                after_s=0.5 * stand * pause * tired,
             )
         )
     return tuple(cycles)
@@ -234,6 +280,6 @@ def _log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float
     return float(np.exp(rng.uniform(*np.log(bounds))))
 
 
-def _five(values: np.ndarray) -> tuple[float, float, float, float, float]:
+def _five(values: np.ndarray) -> Angles:
     a, b, c, d, e = (float(v) for v in values)
     return a, b, c, d, e

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 Side = Literal["left", "right"]
+SIDES: tuple[Side, ...] = ("left", "right")
 
 TYPICAL_SEGMENT_M, TYPICAL_RADIUS_M = 0.4, 0.08  # turn a spread in metres into one along and around a segment
 

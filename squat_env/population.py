@@ -1,6 +1,7 @@
 """Who squats, how, and wearing what: everything that is drawn for a set, from one seed."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import mujoco
@@ -8,10 +9,14 @@ import numpy as np
 
 from squat_env.body import Body, BodyRanges, sample_body
 from squat_env.devices import DeviceRanges, Devices, sample_devices
+from squat_env.equipment import Equipment
+from squat_env.exercises import Exercise, exercise_named, sample_equipment
+from squat_env.faults import with_faults
 from squat_env.model import DEVICES, build_model
 from squat_env.motion import Motion, MotionRanges, sample_motion
 from squat_env.placement import Placement, PlacementRanges, sample_placement
-from squat_env.reference import InfeasibleMotion, Reference, plan
+from squat_env.posture import InfeasibleMotion
+from squat_env.reference import Reference, plan
 from squat_env.sensors import body_shapes
 
 ATTEMPTS = 200  # redraws before a population is refused
@@ -20,10 +25,15 @@ EMBEDDED_M = 0.02  # how deep a device may press into cloth and flesh
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """The ranges that a wearer is drawn from."""
+    """The ranges that a wearer is drawn from.
+
+    Attributes:
+        body, placement, devices: Of every exercise.
+        motion: None for the exercise's own ranges.
+    """
 
     body: BodyRanges = BodyRanges()
-    motion: MotionRanges = MotionRanges()
+    motion: MotionRanges | None = None
     placement: PlacementRanges = PlacementRanges()
     devices: DeviceRanges = DeviceRanges()
 
@@ -42,7 +52,7 @@ class Seeds:
     seed: int
     index: int
 
-    GROUPS = ("body", "placement", "motion", "devices", "noise")
+    GROUPS = ("body", "placement", "motion", "devices", "noise", "equipment")
 
     def generator(self, group: str, attempt: int = 0) -> np.random.Generator:
         """The stream of a group at a given attempt to draw it."""
@@ -56,6 +66,7 @@ class Draw:
 
     body: Body
     placement: Placement
+    equipment: Equipment
     motion: Motion
     devices: Devices
 
@@ -82,9 +93,12 @@ def prepare(
     population: Population,
     seeds: Seeds,
     *,
+    exercise: str = "squat",
+    faults: Mapping[str, float] | None = None,
     repetitions: int = 1,
     body: Body | None = None,
     placement: Placement | None = None,
+    equipment: Equipment | None = None,
     motion: Motion | None = None,
     devices: Devices | None = None,
     first_attempt: int = 0,
@@ -94,38 +108,55 @@ def prepare(
     Args:
         population: Ranges of what is not given.
         seeds: Where the draws come from.
+        exercise: Key of `EXERCISES`; a given motion has its own.
+        faults: Severities 0-1 by name, put into a drawn motion; a fault that is named with 0 is absent, others are as
+            people happen to have them.
         repetitions: Of the set.
-        body, placement, motion, devices: Given values; they are not drawn, and refused if impossible.
+        body, placement, equipment, motion, devices: Given values; they are not drawn, and refused if impossible.
         first_attempt: Where the draws of the motion begin; a caller whose simulation failed goes on after the last one.
 
     Raises:
         InfeasibleMotion: A given motion is impossible for the body.
-        ValueError: A given placement is inside the body, or no possible draw was found.
+        ValueError: There is no such exercise or fault, a given placement is inside the body, or no possible draw was
+            found.
     """
     redraws: Counter = Counter()
+    kind = exercise_named(motion.exercise if motion else exercise)
     body = body or sample_body(population.body, seeds.generator("body"))
     devices = devices or sample_devices(population.devices, seeds.generator("devices"))
-    placement, model = _place(population, seeds, body, placement, redraws)
+    equipment = equipment or sample_equipment(kind, body, seeds.generator("equipment"))
+    placement, model = _place(population, seeds, kind, body, equipment, placement, redraws)
+    ranges = population.motion or kind.ranges
     for attempt in range(first_attempt, first_attempt + ATTEMPTS):
-        drawn = motion or sample_motion(population.motion, seeds.generator("motion", attempt), repetitions=repetitions)
+        drawn = motion
+        if drawn is None:
+            rng = seeds.generator("motion", attempt)
+            drawn = sample_motion(ranges, rng, exercise=exercise, repetitions=repetitions)
+            drawn = with_faults(drawn, body, faults or {})
         try:
-            reference = plan(model, body, drawn)
+            reference = plan(model, body, drawn, equipment)
         except InfeasibleMotion as error:
             if motion is not None:
                 raise
             redraws[error.reason] += 1
             continue
-        draw = Draw(body=body, placement=placement, motion=drawn, devices=devices)
+        draw = Draw(body=body, placement=placement, equipment=equipment, motion=drawn, devices=devices)
         return Prepared(draw=draw, model=model, reference=reference, attempt=attempt, redraws=redraws)
-    raise ValueError(f"no possible motion in {ATTEMPTS} draws ({dict(redraws)}); widen MotionRanges")
+    raise ValueError(f"no possible motion in {ATTEMPTS} draws ({dict(redraws)}); widen MotionRanges or ask less of it")
 
 
 def _place(
-    population: Population, seeds: Seeds, body: Body, given: Placement | None, redraws: Counter
+    population: Population,
+    seeds: Seeds,
+    exercise: Exercise,
+    body: Body,
+    equipment: Equipment,
+    given: Placement | None,
+    redraws: Counter,
 ) -> tuple[Placement, mujoco.MjModel]:
     for attempt in range(ATTEMPTS):
         placement = given or sample_placement(population.placement, seeds.generator("placement", attempt))
-        model = build_model(body, placement)
+        model = build_model(body, placement, equipment, balance=exercise.feedback is not None)
         inside = device_inside(model)
         if inside is None:
             return placement, model

@@ -1,12 +1,14 @@
 """One set of squats through native MuJoCo: reference in, states and ideal sensor readings out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
 from mujoco import rollout
 
-from squat_env.model import SIDES, TIMESTEP_S
+from squat_env.dynamics import BALANCE_STEPS, Balance
+from squat_env.model import TIMESTEP_S
+from squat_env.placement import SIDES
 from squat_env.reference import Reference, controls
 
 FALLEN_HEIGHT = 0.5  # pelvis height over its planned height below which the person has fallen
@@ -59,7 +61,8 @@ def initial_state(model: mujoco.MjModel, reference: Reference) -> tuple[np.ndarr
 
 
 def _first(reference: Reference) -> Reference:
-    return Reference(**{name: value[:1] for name, value in vars(reference).items()})
+    rows = ("time", "qpos", "qvel", "torque", "depth", "phase4", "repetition", "planted")
+    return replace(reference, balance=None, **{name: getattr(reference, name)[:1] for name in rows})
 
 
 def simulate(model: mujoco.MjModel, reference: Reference) -> Simulation:
@@ -69,21 +72,39 @@ def simulate(model: mujoco.MjModel, reference: Reference) -> Simulation:
         SimulationFailed: MuJoCo warned about the state (it would have reset it and gone on).
     """
     start, data = initial_state(model, reference)
-    state, sensors = rollout.rollout(
-        model,
-        data,
-        start[None],
-        controls(model, reference)[None],
-        initial_warmstart=data.qacc_warmstart[None],
-    )
-    state, sensors = np.asarray(state), np.asarray(sensors)
+    state, sensors = _run(model, data, start, controls(model, reference), reference.balance)
     refuse_warnings(data)
-    first = start[None, 1 : 1 + model.nq]
     return Simulation(
         time=reference.time,
-        qpos=np.concatenate([first, state[0, :-1, 1 : 1 + model.nq]]),
-        sensors=sensors[0],
+        qpos=np.concatenate([start[None, 1 : 1 + model.nq], state[:-1, 1 : 1 + model.nq]]),
+        sensors=sensors,
     )
+
+
+def _run(
+    model: mujoco.MjModel, data: mujoco.MjData, start: np.ndarray, targets: np.ndarray, balance: Balance | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """States (N, nstate) after each step, and sensor data (N, nsensordata)."""
+    if balance is None:
+        state, sensors = rollout.rollout(
+            model, data, start[None], targets[None], initial_warmstart=data.qacc_warmstart[None]
+        )
+        return np.asarray(state)[0], np.asarray(sensors)[0]
+    com, velocity = model.sensor("com").adr[0], model.sensor("com_velocity").adr[0]
+    mujoco.mj_forward(model, data)
+    last, state, sensors = data.sensordata.copy(), np.empty((len(targets), len(start))), []
+    correction = np.zeros(model.nu)
+    kind = mujoco.mjtState.mjSTATE_FULLPHYSICS
+    for k, target in enumerate(targets):
+        if k % BALANCE_STEPS == 0:
+            off = [*(balance.com[k] - last[com : com + 3]), *(balance.com_velocity[k] - last[velocity : velocity + 3])]
+            correction = balance.gain[k] @ off
+        data.ctrl[:] = target + correction
+        mujoco.mj_step(model, data)
+        mujoco.mj_getState(model, data, state[k], kind)
+        last = data.sensordata.copy()
+        sensors.append(last)
+    return state, np.array(sensors)
 
 
 def refuse_warnings(data: mujoco.MjData) -> None:
@@ -100,9 +121,9 @@ class Outcome:
 
     Attributes:
         fallen: The pelvis came lower than half its planned height.
-        depth_error_deg: Difference of the largest knee flexion, planned and done.
-        heel_m: Rise of a heel.
-        slip_m: Horizontal movement of a sole.
+        depth_error_deg: Difference of the largest angle of the exercise's prime joint, planned and done.
+        heel_m: Rise of a heel of a standing foot over its plan.
+        slip_m: Horizontal movement of a standing sole within a repetition, beyond its plan.
     """
 
     fallen: bool
@@ -129,19 +150,42 @@ class Outcome:
 
 def judge(model: mujoco.MjModel, reference: Reference, simulation: Simulation) -> Outcome:
     """Compares a simulated set with its plan."""
-    knees = [model.joint(f"{side}_knee_flexion").qposadr[0] for side in SIDES]
-    depth = np.abs(simulation.qpos[:, knees].max(0) - reference.qpos[:, knees].max(0)).max()
+    joints = prime_joints(model, reference)
+    depth = np.abs(simulation.qpos[:, joints].max(0) - reference.qpos[:, joints].max(0)).max()
     every = max(1, round(0.02 / TIMESTEP_S))
-    places = site_positions(
-        model, simulation.qpos[::every], [f"{side}_{name}" for side in SIDES for name in ("sole", "heel")]
+    names = [f"{side}_{name}" for side in SIDES for name in ("sole", "heel")]
+    moved = site_positions(model, simulation.qpos[::every], names) - site_positions(
+        model, reference.qpos[::every], names
     )
-    soles, heels = places[:, 0::2], places[:, 1::2]
+    heel, slip = _feet_off(moved, reference.planted[::every], reference.repetition[::every])
     return Outcome(
         fallen=bool((simulation.qpos[:, 2] < FALLEN_HEIGHT * reference.qpos[:, 2]).any()),
         depth_error_deg=float(np.rad2deg(depth)),
-        heel_m=float((heels[..., 2] - heels[0, :, 2]).max()),
-        slip_m=float(np.linalg.norm(soles[..., :2] - soles[0, :, :2], axis=-1).max()),
+        heel_m=heel,
+        slip_m=slip,
     )
+
+
+def prime_joints(model: mujoco.MjModel, reference: Reference) -> list[int]:
+    """Where in qpos the joints are that say how far a repetition went."""
+    exercise = reference.exercise
+    sides = SIDES if exercise.prime_sides == "both" else (SIDES[reference.lead],)
+    return [int(model.joint(f"{side}_{exercise.prime}").qposadr[0]) for side in sides]
+
+
+def _feet_off(moved: np.ndarray, planted: np.ndarray, repetition: np.ndarray) -> tuple[float, float]:
+    """Largest rise of a heel and slip of a sole [m], of feet that stand, each repetition from where it began."""
+    heel, slip = 0.0, 0.0
+    for number in range(int(repetition[-1]) + 1):
+        rows = repetition == number
+        for foot in range(2):
+            stands = planted[rows, foot]
+            if not stands.any():
+                continue
+            sole, rise = moved[rows, 2 * foot, :2][stands], moved[rows, 2 * foot + 1, 2][stands]
+            heel = max(heel, float((rise - rise[0]).max()))
+            slip = max(slip, float(np.linalg.norm(sole - sole[0], axis=1).max()))
+    return heel, slip
 
 
 def site_positions(model: mujoco.MjModel, qpos: np.ndarray, names: list[str]) -> np.ndarray:

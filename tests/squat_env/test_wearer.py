@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from wearers import BODY, STILL, mounted
 
+from squat_env.arms import ARM_POSTURES
 from squat_env.body import Body, BodyRanges, sample_body, segments
-from squat_env.model import SIDES, build_model, foot_size, joint_names
-from squat_env.motion import ARM_POSTURES, Cycle, Motion, MotionRanges, sample_motion
-from squat_env.placement import Mounting, Placement, PlacementRanges, rotation, sample_placement
+from squat_env.model import build_model, foot_size, joint_names
+from squat_env.motion import Cycle, Motion, MotionRanges, sample_motion
+from squat_env.placement import SIDES, Mounting, Placement, PlacementRanges, rotation, sample_placement
 from squat_env.population import Population, Seeds, device_inside, prepare
-from squat_env.reference import InfeasibleMotion, minimum_jerk, plan, timeline
+from squat_env.posture import InfeasibleMotion
+from squat_env.reference import plan
 from squat_env.simulate import site_positions
+from squat_env.timeline import minimum_jerk, timeline
 
 
 @pytest.mark.parametrize("sex", ["female", "male"])
@@ -52,7 +55,7 @@ def test_everything_has_a_name():
     for kind, count in counts.items():
         for number in range(count):
             assert mujoco.mj_id2name(model, getattr(mujoco.mjtObj, f"mjOBJ_{kind}"), number), (kind, number)
-    assert [mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_JOINT, k) for k in range(1, model.njnt)] == joint_names()
+    assert [mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_JOINT, k) for k in range(1, model.njnt)] == list(joint_names())
 
 
 def test_only_soles_and_floor_collide():
@@ -177,11 +180,11 @@ def test_what_a_body_cannot_do_is_refused(motion, reason):
 
 def test_phases_follow_each_other():
     motion = Motion(cycles=(Cycle(), Cycle(depth=0.9)))
-    _, depth, phase4, repetition = timeline(motion, 0.0025)
-    order = [kind for kind, _ in itertools.groupby(phase4)]
+    course = timeline(motion, (1.0,), 0.0025)
+    order = [kind for kind, _ in itertools.groupby(course.phase4)]
     assert order == [0, 1, 2, 3, 0, 1, 2, 3, 0]
-    assert np.isclose(depth[repetition == 1].max(), 0.9)
-    assert depth.max() <= 1.0
+    assert np.isclose(course.path[course.repetition == 1].max(), 0.9)
+    assert course.path.max() <= 1.0
 
 
 def test_groups_of_draws_do_not_touch_each_other():
@@ -197,7 +200,7 @@ def test_groups_of_draws_do_not_touch_each_other():
 
 def test_sampled_motions_are_valid_and_cover_every_posture():
     motions = [sample_motion(MotionRanges(), np.random.default_rng(k), repetitions=2) for k in range(400)]
-    assert {motion.arms for motion in motions} == set(ARM_POSTURES)
+    assert {motion.arms for motion in motions} == {name for name, _ in MotionRanges().arms}
     assert all(len(motion.cycles) == 2 for motion in motions)
 
 

@@ -1,0 +1,42 @@
+"""What the arms do: postures by name."""
+
+from dataclasses import dataclass
+
+Angles = tuple[float, float, float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmPosture:
+    """Angles of both arms (mirrored) at the start and at the turning point [deg].
+
+    Each row: shoulder flexion, abduction out of the sagittal plane, external rotation; elbow flexion; pronation.
+    """
+
+    standing: Angles
+    bottom: Angles
+
+
+def _held(*angles: float) -> ArmPosture:
+    shoulder, abduction, external, elbow, pronation = angles
+    held = (shoulder, abduction, external, elbow, pronation)
+    return ArmPosture(standing=held, bottom=held)
+
+
+# Typical angles (assumed); every draw adds `MotionRanges.arm_sd_deg` to each of them.
+ARM_POSTURES: dict[str, ArmPosture] = {
+    "sides": _held(5, 8, 0, 12, 0),
+    "forward": _held(85, 5, 0, 8, 30),
+    "overhead": _held(168, 14, 0, 18, 0),
+    "raised": _held(168, 52, -75, 30, 0),
+    "goal_post": _held(60, 68, 30, 85, 0),
+    "crossed": _held(45, 5, -65, 110, 20),
+    "hips": _held(-8, 42, -45, 85, 30),
+    "head": _held(120, 45, 20, 130, 0),
+    "goblet": _held(38, 2, -22, 125, 0),
+    "swinging": ArmPosture(standing=(0, 8, 0, 12, 0), bottom=(80, 5, 0, 12, 20)),
+    "lap": ArmPosture(standing=(0, 8, 0, 12, 0), bottom=(32, 10, -10, 72, 40)),
+    "bar_hang": _held(4, 10, 0, 4, 30),
+    "curl": ArmPosture(standing=(2, 8, 0, 8, -70), bottom=(12, 8, 0, 130, -70)),
+    "press": ArmPosture(standing=(55, 40, 15, 118, 30), bottom=(165, 20, 0, 15, 30)),
+    "side_raise": ArmPosture(standing=(2, 10, 0, 15, 10), bottom=(8, 74, 0, 18, 10)),
+}

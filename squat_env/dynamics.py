@@ -1,0 +1,88 @@
+"""Torques of a planned movement by inverse dynamics, and the feedback that keeps its centre of mass over the feet."""
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from squat_env.model import ARMATURE
+
+WRENCH_COMPLIANCE = np.array([1, 1, 1, 0.003, 0.01, 0.01])  # a support's force is cheap, its moment is not
+BALANCE_STEPS = 4  # physics steps between two looks at the centre of mass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """Feedback of the centre of mass, at the physics rate.
+
+    gain[k] @ (com[k] - measured com, com_velocity[k] - measured velocity) is added to the controller's targets.
+
+    Attributes:
+        com: (N, 3) planned [m].
+        com_velocity: (N, 3) planned [m/s].
+        gain: (N, 29, 6) [rad/m, rad s/m].
+    """
+
+    com: np.ndarray
+    com_velocity: np.ndarray
+    gain: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dynamics:
+    """What a movement through K poses needs.
+
+    Attributes:
+        torque: (K, 29) of the joints [N m].
+        com: (K, 3) centre of mass [m].
+        push: (K, 29, 3) joint torques that push the centre of mass with 1 N along x, y, z through the supports.
+    """
+
+    torque: np.ndarray
+    com: np.ndarray
+    push: np.ndarray
+
+
+def inverse_dynamics(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    qpos: np.ndarray,
+    qvel: np.ndarray,
+    qacc: np.ndarray,
+    supports: list[str],
+    compliance: np.ndarray,
+) -> Dynamics:
+    """Joint torques of a movement that the ground carries through some supports, shared by minimum norm.
+
+    Args:
+        model: The wearer.
+        data: Overwritten.
+        qpos, qvel, qacc: (K, nq), (K, nv), (K, nv).
+        supports: Sites through which the ground pushes, S of them.
+        compliance: (K, S) how readily each takes load; 0 takes none.
+    """
+    count, nv = qvel.shape
+    sites = [model.site(name).id for name in supports]
+    force, jacobian = np.zeros((count, nv)), np.zeros((count, 6 * len(sites), nv))
+    com, lever = np.empty((count, 3)), np.zeros((count, 3, nv))
+    for k in range(count):
+        data.qpos[:], data.qvel[:], data.qacc[:] = qpos[k], qvel[k], qacc[k]
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_comPos(model, data)
+        mujoco.mj_comVel(model, data)
+        mujoco.mj_rne(model, data, 1, force[k])
+        for row, site in enumerate(sites):
+            mujoco.mj_jacSite(
+                model, data, jacobian[k, 6 * row : 6 * row + 3], jacobian[k, 6 * row + 3 : 6 * row + 6], site
+            )
+        com[k] = data.subtree_com[1]
+        mujoco.mj_jacSubtreeCom(model, data, lever[k], 1)
+    force[:, 6:] += ARMATURE * qacc[:, 6:]
+    support = jacobian[:, :, :6].transpose(0, 2, 1)  # (K, 6, 6 S): wrenches to root force
+    weight = (compliance[:, :, None] * WRENCH_COMPLIANCE).reshape(count, 1, -1)
+    share = np.linalg.solve((support * weight) @ support.transpose(0, 2, 1), np.eye(6))
+    wrench = (support * weight).transpose(0, 2, 1) @ share  # (K, 6 S, 6)
+    legs = jacobian[:, :, 6:].transpose(0, 2, 1) @ wrench  # (K, 29, 6): root force to joint torques
+    torque = force[:, 6:] - (legs @ force[:, :6, None])[..., 0]
+    push = lever[:, :, 6:].transpose(0, 2, 1) - legs @ lever[:, :, :6].transpose(0, 2, 1)
+    return Dynamics(torque=torque, com=com, push=push)

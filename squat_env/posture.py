@@ -1,0 +1,336 @@
+"""Where the joints are at every point of an exercise: closed-form leg inverse kinematics, trunk and arms."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from squat_env.arms import ARM_POSTURES
+from squat_env.body import Body, ankle_height, hip_width, segments, shoulder_width
+from squat_env.equipment import Equipment
+from squat_env.exercises import Exercise
+from squat_env.model import back_depth, foot_size, seat_radius
+from squat_env.motion import Motion
+from squat_env.rotations import about, angles_yxz, cross, euler_yxz, frame
+
+MAX_ABDUCTION_DEG = 75.0  # out of the sagittal plane; at 90 the shoulder's three hinges lose a direction
+STANDING_LEAN_DEG = 3.0
+SEATED_LEAN_DEG = 4.0
+SMOOTH_MINIMUM_M = 0.0005
+ROLL_SHIFT_M = 0.007  # of the weight, per degree of pelvis roll
+HEEL_RISE_BALANCE = 0.8  # where over the foot a person on the balls stands
+HEEL_RISE_FULL_DEG = 6.0  # rise at which the weight is over the balls
+SOLE_RADIUS = 0.035  # of the foot's length
+
+
+class InfeasibleMotion(ValueError):
+    """A body cannot perform a motion; `reason` is one word for counting."""
+
+    def __init__(self, reason: str, message: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    """How far each stage of an exercise has come at K points, each (K,) and 0 to 1."""
+
+    depth: np.ndarray
+    shift: np.ndarray
+    settle: np.ndarray
+
+    @classmethod
+    def of(cls, exercise: Exercise, path: np.ndarray) -> "Path":
+        """Splits the way through an exercise (K,) into its stages; without one of its own, weight shifts with depth."""
+        last = len(exercise.stages) - 1
+        parts = {
+            name: np.clip(path - number, 0.0 if number else None, 1.0 if number < last else None)
+            for number, (name, _) in enumerate(exercise.stages)
+        }
+        return cls(
+            depth=parts["depth"],
+            shift=parts.get("shift", parts["depth"]),
+            settle=parts.get("settle", np.zeros_like(path)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sway:
+    """Involuntary movement over time, zero mean."""
+
+    balance: np.ndarray  # (K, 2) shift of the pelvis, m
+    trunk: np.ndarray  # (K, 3) roll, pitch, yaw of the trunk, rad
+    arms: np.ndarray  # (K, 2, 5), rad
+
+
+NO_SWAY = Sway(balance=np.zeros((1, 2)), trunk=np.zeros((1, 3)), arms=np.zeros((1, 2, 5)))
+
+
+def sample_sway(motion: Motion, time: np.ndarray) -> Sway:
+    """Sums of sinusoids between 0.1 and 2.5 Hz with amplitudes falling with frequency."""
+    if motion.sway_deg == 0:
+        return NO_SWAY
+    rng = np.random.default_rng(motion.sway_seed)
+    frequency = np.exp(rng.uniform(np.log(0.1), np.log(2.5), (15, 6)))
+    phase = rng.uniform(0, 2 * np.pi, (15, 6))
+    amplitude = frequency**-0.5
+    amplitude /= np.sqrt(0.5 * (amplitude**2).sum(1, keepdims=True))
+    waves = (amplitude[..., None] * np.sin(2 * np.pi * frequency[..., None] * time + phase[..., None])).sum(1)
+    waves = waves.T * np.deg2rad(motion.sway_deg)  # (K, 15), rms = sway
+    return Sway(balance=waves[:, :2] * 0.06, trunk=waves[:, 2:5] * 0.2, arms=waves[:, 5:].reshape(-1, 2, 5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pose:
+    """Planned poses at K points.
+
+    Attributes:
+        root: (K, 6) x, y, z, roll, pitch, yaw [m, rad].
+        joints: (K, 29) [rad].
+    """
+
+    root: np.ndarray
+    joints: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Lengths [m] and places that one person's set needs; the feet's places are fixed to the ground.
+
+    Attributes:
+        thigh, shank: Lengths.
+        hips: (2, 3) left and right hip centre in the pelvis frame.
+        ankles: (2, 3) with flat feet.
+        feet: (2, 3, 3) orientation of flat feet.
+        toes: (3,) toe joint in the foot's frame.
+        foot_start, foot_length: x of the heel in the foot's frame, and the foot's length.
+        lead: 0 the left leg leads, 1 the right one.
+        rest_height: Of the hip centres on the seat or on the floor.
+    """
+
+    thigh: float
+    shank: float
+    hips: np.ndarray
+    ankles: np.ndarray
+    feet: np.ndarray
+    toes: np.ndarray
+    foot_start: float
+    foot_length: float
+    lead: int
+    rest_height: float
+
+    @classmethod
+    def of(cls, body: Body, motion: Motion, exercise: Exercise, equipment: Equipment) -> "Geometry":
+        """Places the feet of a body for a motion."""
+        parts, size = segments(body), foot_size(body)
+        sign, lead = np.array([1.0, -1.0]), int(motion.lead == "right")
+        yaw = sign * np.deg2rad(motion.toe_out_deg)
+        leg = parts["thigh"].length + parts["shank"].length
+        ahead = np.where(np.arange(2) == lead, 0.5, -0.5) * motion.split * leg
+        aside = sign * 0.5 * motion.stance * shoulder_width(body)
+        seat = equipment.seat_height_m + seat_radius(body)
+        return cls(
+            thigh=parts["thigh"].length,
+            shank=parts["shank"].length,
+            hips=np.column_stack([[0, 0], sign * 0.5 * hip_width(body), [0, 0]]),
+            ankles=np.column_stack([ahead, aside, [ankle_height(body)] * 2]),
+            feet=about("z", yaw),
+            toes=np.array([size.ball_x, 0.0, size.sole_z + SOLE_RADIUS * size.length]),
+            foot_start=size.heel_x,
+            foot_length=size.length,
+            lead=lead,
+            rest_height=back_depth(body) if exercise.height == "floor" else seat,
+        )
+
+    @property
+    def side(self) -> float:
+        """1 if the left leg leads, -1 if the right one does."""
+        return 1.0 - 2.0 * self.lead
+
+
+def balance_target(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path) -> np.ndarray:
+    """Where over the ground (K, 2) the centre of mass is to be [m]."""
+    depth = np.clip(path.depth, 0.0, 1.0)
+    raised = depth * min(1.0, motion.heel_rise_deg / HEEL_RISE_FULL_DEG)
+    along = motion.balance + raised * (HEEL_RISE_BALANCE - motion.balance)
+    forward = geometry.foot_start + along * geometry.foot_length
+    lead, trail = (
+        geometry.ankles[leg, :2] + forward[:, None] * geometry.feet[leg, :2, 0]
+        for leg in (geometry.lead, 1 - geometry.lead)
+    )
+    share = 0.5 + (motion.load_share - 0.5) * np.clip(path.shift, 0.0, 1.0)
+    target = trail + share[:, None] * (lead - trail)
+    target[:, 1] += geometry.side * ROLL_SHIFT_M * motion.pelvis_roll_deg * depth
+    return target
+
+
+def pose(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, place: np.ndarray, sway: Sway) -> Pose:
+    """Poses at K points of a path with the pelvis at `place` (K, 2) [m].
+
+    Raises:
+        InfeasibleMotion: A leg is too short.
+    """
+    lean, tilt, roll, bend = _trunk(geometry, motion, path)
+    count = len(path.depth)
+    root = np.zeros((count, 6))
+    root[:, :2] = place + sway.balance
+    if exercise.height == "floor":
+        root[:, :2] = 0.0
+        lean, tilt = np.full(count, -0.5 * np.pi), np.full(count, -0.5 * np.pi)
+    root[:, 3], root[:, 4] = roll, tilt
+    pelvis = about("y", tilt) @ about("x", roll)
+    feet, ankles, toes = _feet(geometry, motion, path)
+    root[:, 2] = _pelvis_height(geometry, motion, exercise, path, pelvis, root[:, :2], ankles)
+    aside = -geometry.side * np.deg2rad(motion.side_bend_deg) * path.depth - roll
+    zero = np.zeros(count)
+    spine = np.column_stack([lean - tilt + sway.trunk[:, 1], aside + sway.trunk[:, 0], zero + sway.trunk[:, 2]])
+    thorax = pelvis @ euler_yxz(spine, (1, 1, 1))
+    arms = [_arm(motion, geometry, side, path.depth, lean, thorax, sway.arms[:, side]) for side in range(2)]
+    if exercise.height == "floor":
+        legs = [_lifted(motion, path.depth, bend) for _ in range(2)]
+    else:
+        legs = [
+            _leg(geometry, motion, side, root[:, :3], pelvis, feet[:, side], ankles[:, side], toes[:, side], path.depth)
+            for side in range(2)
+        ]
+        if exercise.lifts:
+            free, raised = legs[geometry.lead], _lifted(motion, np.ones(count), bend)
+            legs[geometry.lead] = free + np.clip(path.depth, 0.0, 1.0)[:, None] * (raised - free)
+    return Pose(root=root, joints=np.column_stack([spine, *arms, *legs]))
+
+
+def _trunk(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Lean of the trunk, tilt and roll of the pelvis, flexion of the knees, each (K,) [rad]."""
+    depth = path.depth
+    lean = STANDING_LEAN_DEG + depth * (motion.lean_deg - STANDING_LEAN_DEG)
+    lean = lean + path.settle * (SEATED_LEAN_DEG - lean)
+    tilt = lean * (1.0 - motion.lumbar_share)
+    if motion.butt_wink_deg:
+        late = np.clip((depth - 0.66) / 0.34, 0.0, 1.0)
+        tilt = tilt - motion.butt_wink_deg * late**2 * (3.0 - 2.0 * late)
+    if motion.trunk_swing_deg:
+        lean = lean - motion.trunk_swing_deg * np.sin(np.pi * np.clip(depth, 0.0, 1.0))
+    roll = -geometry.side * motion.pelvis_roll_deg * depth
+    bend = motion.standing_knee_deg + depth * (motion.knee_flexion_deg - motion.standing_knee_deg)
+    return np.deg2rad(lean), np.deg2rad(tilt), np.deg2rad(roll), np.deg2rad(np.abs(bend))
+
+
+def _feet(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Orientation (K, 2, 3, 3), ankles (K, 2, 3) and toe extension (K, 2) of feet that turn about their toe joints."""
+    rise = np.zeros((len(path.depth), 2))
+    rise[:] = (motion.heel_rise_deg * np.clip(path.depth, 0.0, 1.0))[:, None]
+    start, end = motion.rear_heel_deg
+    rise[:, 1 - geometry.lead] += start + (end - start) * path.depth
+    rise = np.deg2rad(rise)
+    feet = geometry.feet @ about("y", rise)
+    ankles = geometry.ankles + geometry.feet @ geometry.toes - feet @ geometry.toes
+    return feet, ankles, rise
+
+
+def _pelvis_height(
+    geometry: Geometry,
+    motion: Motion,
+    exercise: Exercise,
+    path: Path,
+    pelvis: np.ndarray,
+    place: np.ndarray,
+    ankles: np.ndarray,
+) -> np.ndarray:
+    """Height (K,) of the hip centres: the straighter (or the leading) knee is bent as asked, or down on the seat."""
+    if exercise.height == "floor":
+        return np.full(len(place), geometry.rest_height)
+    seated = exercise.height == "seat"
+    bottom = motion.standing_knee_deg if seated else motion.knee_flexion_deg
+    bend = np.deg2rad(np.abs(motion.standing_knee_deg + path.depth * (bottom - motion.standing_knee_deg)))
+    reach = geometry.thigh**2 + geometry.shank**2 + 2 * geometry.thigh * geometry.shank * np.cos(bend)
+    heights = []
+    for leg in (geometry.lead,) if exercise.height == "lead_knee" else (0, 1):
+        offset = pelvis @ geometry.hips[leg]
+        across = place + offset[:, :2] - ankles[:, leg, :2]
+        up = np.sqrt(np.maximum(reach - (across**2).sum(1), 1e-4))
+        heights.append(ankles[:, leg, 2] + up - offset[:, 2])
+    if len(heights) == 1:
+        return heights[0]
+    low, high = np.sort(heights, axis=0)
+    height = low - SMOOTH_MINIMUM_M * np.log1p(np.exp((low - high) / SMOOTH_MINIMUM_M))
+    return height + path.depth * (geometry.rest_height - height) if seated else height
+
+
+def _leg(
+    geometry: Geometry,
+    motion: Motion,
+    side: int,
+    position: np.ndarray,
+    pelvis: np.ndarray,
+    feet: np.ndarray,
+    ankles: np.ndarray,
+    toes: np.ndarray,
+    depth: np.ndarray,
+) -> np.ndarray:
+    """Closed-form inverse kinematics: (K, 8) angles of one leg; the knee points where the foot points."""
+    hip = position + pelvis @ geometry.hips[side]
+    line = hip - ankles
+    distance = np.linalg.norm(line, axis=1)
+    longest = geometry.thigh + geometry.shank
+    if (distance > longest).any():
+        raise InfeasibleMotion(
+            "reach",
+            f"a leg of {longest:.3f} m cannot span {distance.max():.3f} m; bend the standing knee or narrow the stance",
+        )
+    up = line / distance[:, None]
+    foot = geometry.feet[side][:, 0]
+    ahead = foot - up * (up @ foot)[:, None]
+    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
+    along = (distance**2 + geometry.thigh**2 - geometry.shank**2) / (2 * distance)
+    out = np.sqrt(np.maximum(geometry.thigh**2 - along**2, 0.0))
+    hinge = cross(up, ahead)
+    sign = 1 if side == 0 else -1
+    if motion.knee_valgus_m:
+        inwards = np.clip(motion.knee_valgus_m * np.clip(depth, 0.0, 1.0) ** 2 / np.maximum(out, 0.02), 0.0, 0.8)
+        straight = np.sqrt(1.0 - inwards**2)
+        ahead, hinge = (
+            straight[:, None] * ahead - sign * inwards[:, None] * hinge,
+            straight[:, None] * hinge + sign * inwards[:, None] * ahead,
+        )
+    knee = hip - along[:, None] * up + out[:, None] * ahead
+    thigh = frame(hinge, (hip - knee) / geometry.thigh)
+    shank = frame(hinge, (knee - ankles) / geometry.shank)
+    hip_angles = angles_yxz(pelvis.transpose(0, 2, 1) @ thigh, (-1, sign, sign))
+    bend = angles_yxz(thigh.transpose(0, 2, 1) @ shank, (1, 1, 1))[:, :1]
+    ankle_angles = angles_yxz(shank.transpose(0, 2, 1) @ feet, (-1, sign, sign))
+    return np.column_stack([hip_angles, bend, ankle_angles, toes])
+
+
+def _lifted(motion: Motion, share: np.ndarray, bend: np.ndarray) -> np.ndarray:
+    """(K, 8) angles of a leg in the air."""
+    hip, aside, knee = np.deg2rad(motion.lift_deg)
+    angles = np.zeros((len(share), 8))
+    angles[:, 0], angles[:, 1] = share * hip, share * aside
+    angles[:, 3] = bend + share * knee
+    return angles
+
+
+def _arm(
+    motion: Motion,
+    geometry: Geometry,
+    side: int,
+    depth: np.ndarray,
+    lean: np.ndarray,
+    thorax: np.ndarray,
+    sway: np.ndarray,
+) -> np.ndarray:
+    """Angles (K, 5) of one arm; `Motion.arm_follow` says how far the arms tip with the trunk."""
+    posture, sign = ARM_POSTURES[motion.arms], 1 if side == 0 else -1
+    start, end = np.array(posture.standing), np.array(posture.bottom)
+    mix = np.clip(depth, 0.0, 1.0)[:, None] * motion.arm_range
+    angles = start + mix * (end - start)
+    angles = angles + np.array(motion.arm_offset_deg) + sign * np.array(motion.arm_asymmetry_deg)
+    if motion.uneven_arms_deg and side != geometry.lead:
+        way = np.abs(end - start).max()
+        angles = angles - mix / max(motion.arm_range, 0.1) * (end - start) * motion.uneven_arms_deg / max(way, 1.0)
+    angles[:, 1] = np.clip(angles[:, 1], -30.0, MAX_ABDUCTION_DEG)
+    angles[:, 3] = np.clip(angles[:, 3], 2.0, 145.0)  # an elbow does not bend backwards
+    angles = np.deg2rad(angles) + sway
+    signs = (-1, sign, sign)
+    held = about("y", lean * motion.arm_follow) @ euler_yxz(angles[:, :3], signs)
+    shoulder = angles_yxz(thorax.transpose(0, 2, 1) @ held, signs)
+    return np.column_stack([np.unwrap(shoulder, axis=0), angles[:, 3:]])

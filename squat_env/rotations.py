@@ -1,0 +1,46 @@
+"""Rotation matrices of whole trajectories."""
+
+import numpy as np
+
+Signs = tuple[int, int, int]
+
+
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross products (K, 3) of (K, 3); numpy's own takes five times as long on short arrays."""
+    (ax, ay, az), (bx, by, bz) = a.T, b.T
+    return np.column_stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+
+
+def about(axis: str, angle: np.ndarray | float) -> np.ndarray:
+    """Rotations (..., 3, 3) about a coordinate axis by angles (...) [rad]."""
+    angle = np.asarray(angle, dtype=float)
+    c, s = np.cos(angle), np.sin(angle)
+    i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
+    matrix = np.zeros((*angle.shape, 3, 3))
+    matrix[..., 3 - i - j, 3 - i - j] = 1.0
+    matrix[..., i, i] = matrix[..., j, j] = c
+    matrix[..., i, j], matrix[..., j, i] = -s, s
+    return matrix
+
+
+def euler_yxz(angles: np.ndarray, signs: Signs) -> np.ndarray:
+    """Rotation (K, 3, 3) of three hinges in a row about +-y, +-x, +-z by angles (K, 3) [rad]."""
+    (cy, cx, cz), (sy, sx, sz) = np.cos(angles).T, (np.sin(angles) * signs).T
+    matrix = np.empty((len(angles), 3, 3))
+    matrix[:, 0, 0], matrix[:, 0, 1], matrix[:, 0, 2] = cy * cz + sy * sx * sz, sy * sx * cz - cy * sz, sy * cx
+    matrix[:, 1, 0], matrix[:, 1, 1], matrix[:, 1, 2] = cx * sz, cx * cz, -sx
+    matrix[:, 2, 0], matrix[:, 2, 1], matrix[:, 2, 2] = cy * sx * sz - sy * cz, sy * sz + cy * sx * cz, cy * cx
+    return matrix
+
+
+def angles_yxz(matrix: np.ndarray, signs: Signs) -> np.ndarray:
+    """Inverse of `euler_yxz`: (K, 3) [rad]."""
+    y = np.arctan2(matrix[:, 0, 2], matrix[:, 2, 2])
+    x = np.arcsin(np.clip(-matrix[:, 1, 2], -1.0, 1.0))
+    z = np.arctan2(matrix[:, 1, 0], matrix[:, 1, 1])
+    return np.column_stack([y, x, z]) * signs
+
+
+def frame(left: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Orientation (K, 3, 3) whose y is `left` and whose z is `up`, both (K, 3) unit and orthogonal."""
+    return np.stack([cross(left, up), left, up], axis=-1)

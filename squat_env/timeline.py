@@ -1,0 +1,66 @@
+"""When a set does what: the path through an exercise over time, and its phases."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from squat_env.motion import Cycle, Motion
+
+STAND, DESCENT, BOTTOM, ASCENT = range(4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """The course of a set at the physics rate.
+
+    Attributes:
+        time: (N,) [s].
+        path: (N,) how far into the exercise: 0 at the start position, the number of its stages at the turning point.
+        phase4: (N,) int8: 0 stand, 1 descent (towards the turning point), 2 bottom (there), 3 ascent (back).
+        repetition: (N,) int64 number of the cycle.
+    """
+
+    time: np.ndarray
+    path: np.ndarray
+    phase4: np.ndarray
+    repetition: np.ndarray
+
+
+def timeline(motion: Motion, stages: tuple[float, ...], timestep: float) -> Timeline:
+    """The course of a set.
+
+    Args:
+        motion: The set.
+        stages: Share of the descent's time that each stage of the exercise takes; they add up to 1.
+        timestep: Of the physics [s].
+    """
+    count = round(motion.duration_s / timestep) + 1
+    time = np.arange(count) * timestep
+    starts = np.cumsum([0.0, *(cycle.duration_s for cycle in motion.cycles)])
+    repetition = np.clip(np.searchsorted(starts - 1e-9, time, "right") - 1, 0, len(motion.cycles) - 1)
+    path, phase4 = np.zeros(count), np.zeros(count, np.int8)
+    for number, cycle in enumerate(motion.cycles):
+        inside = repetition == number
+        path[inside], phase4[inside] = _cycle(cycle, stages, time[inside] - starts[number])
+    return Timeline(time=time, path=path, phase4=phase4, repetition=repetition)
+
+
+def _cycle(cycle: Cycle, stages: tuple[float, ...], t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Path and four-part phase of one repetition, each stage a minimum-jerk movement."""
+    edges = np.cumsum([cycle.before_s, cycle.descent_s, cycle.bottom_s, cycle.ascent_s])
+    inwards = (t - edges[0]) / cycle.descent_s
+    outwards = 1.0 - (t - edges[2]) / cycle.ascent_s
+    done = np.where(t < 0.5 * (edges[1] + edges[2]), inwards, outwards)
+    path, start = np.zeros(len(t)), 0.0
+    for number, share in enumerate(stages):
+        full = cycle.depth if number == len(stages) - 1 else 1.0
+        path += full * minimum_jerk((done - start) / share)
+        start += share
+    phase4 = np.array([STAND, DESCENT, BOTTOM, ASCENT, STAND], np.int8)[np.searchsorted(edges, t, "right")]
+    return path, phase4
+
+
+def minimum_jerk(x: np.ndarray) -> np.ndarray:
+    """Smooth step from 0 to 1 (Flash & Hogan 1985), constant outside [0, 1]."""
+    x = np.clip(x, 0.0, 1.0)
+    return x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
