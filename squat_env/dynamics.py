@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from squat_env.model import ARMATURE
+from squat_env.rotations import cross
 
 WRENCH_COMPLIANCE = np.array([1, 1, 1, 0.003, 0.01, 0.01])  # a support's force is cheap, its moment is not
 BALANCE_STEPS = 4  # physics steps between two looks at the centre of mass
@@ -34,11 +35,13 @@ class Dynamics:
 
     Attributes:
         torque: (K, 29) of the joints [N m].
+        pressure: (K, 2) point on the floor at which the ground's push has no tipping moment [m].
         com: (K, 3) centre of mass [m].
         push: (K, 29, 3) joint torques that push the centre of mass with 1 N along x, y, z through the supports.
     """
 
     torque: np.ndarray
+    pressure: np.ndarray
     com: np.ndarray
     push: np.ndarray
 
@@ -84,5 +87,16 @@ def inverse_dynamics(
     wrench = (support * weight).transpose(0, 2, 1) @ share  # (K, 6 S, 6)
     legs = jacobian[:, :, 6:].transpose(0, 2, 1) @ wrench  # (K, 29, 6): root force to joint torques
     torque = force[:, 6:] - (legs @ force[:, :6, None])[..., 0]
+    up = force[:, 2:3]
+    moment = _rotated(qpos[:, 3:7], force[:, 3:6])
+    tip = np.column_stack([-moment[:, 1], moment[:, 0]]) - qpos[:, 2:3] * force[:, :2]
+    pressure = qpos[:, :2] + tip / up
     push = lever[:, :, 6:].transpose(0, 2, 1) - legs @ lever[:, :, :6].transpose(0, 2, 1)
-    return Dynamics(torque=torque, com=com, push=push)
+    return Dynamics(torque=torque, pressure=pressure, com=com, push=push)
+
+
+def _rotated(quat: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Vectors (K, 3) turned by unit quaternions (K, 4), wxyz."""
+    scalar, axis = quat[:, :1], quat[:, 1:]
+    twice = 2.0 * cross(axis, vector)
+    return vector + scalar * twice + cross(axis, twice)

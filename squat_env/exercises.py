@@ -1,6 +1,6 @@
 """The exercises, as data: what moves, what carries, and how people vary it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -13,12 +13,26 @@ Height = Literal["knees", "lead_knee", "seat", "floor"]
 Stage = Literal["depth", "shift", "settle"]
 
 _REST_ARMS = tuple((name, 1.0) for name in ("sides", "hips", "crossed", "forward", "head", "goblet"))
-_STILL_LEGS = {
-    "knee_flexion_deg": (4.0, 12.0),
-    "lean_deg": (0.0, 6.0),
-    "stance": (0.5, 1.3),
-    "toe_out_deg": (0.0, 25.0),
-}
+_STILL_LEGS = MotionRanges(
+    knee_flexion_deg=(4.0, 12.0),
+    lean_deg=(0.0, 6.0),
+    stance=(0.5, 1.3),
+    toe_out_deg=(0.0, 25.0),
+    arm_follow=(0.6, 1.0),
+    movement_s=(1.4, 5.0),
+    sway_deg=(0.5, 3.0),
+)
+_ONE_LEG = MotionRanges(
+    knee_flexion_deg=(4.0, 10.0),
+    standing_knee_deg=(3.0, 10.0),
+    stance=(0.25, 0.55),
+    toe_out_deg=(0.0, 20.0),
+    balance=(0.42, 0.5),
+    load_share=(0.0, 0.0),
+    movement_s=(4.0, 8.0),
+    stand_s=(0.4, 1.8),
+    sway_deg=(0.5, 4.0),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +48,7 @@ class Exercise:
             "shift" the weight to the other leg, "depth" the movement itself, "settle" on the seat.
         height: What sets the height of the pelvis.
         lifts: The leading leg leaves the ground.
+        straight_trail: The other leg stays straight, which says how far the weight goes to the leading one.
         feedback: Stiffness [1/s^2] and damping [1/s] of a virtual force on the centre of mass that the feet exert, for
             exercises that a fixed plan cannot balance.
         load: What the hands hold.
@@ -49,6 +64,7 @@ class Exercise:
     stages: tuple[tuple[Stage, float], ...] = (("depth", 1.0),)
     height: Height = "knees"
     lifts: bool = False
+    straight_trail: bool = False
     feedback: tuple[float, float] | None = None
     load: Load = "none"
     load_of_mass: tuple[float, float] = (0.0, 0.0)
@@ -71,13 +87,14 @@ EXERCISES: dict[str, Exercise] = {
             lumbar_share=(0.0, 0.4),
             stance=(0.5, 1.3),
             toe_out_deg=(0.0, 25.0),
-            balance=(0.30, 0.50),
+            balance=(0.40, 0.50),
+            balance_change=(-0.32, -0.18),
             arms=tuple((name, 1.0) for name in ("sides", "lap", "crossed", "hips", "forward", "goal_post", "swinging")),
-            movement_s=(1.8, 5.0),
+            movement_s=(2.2, 6.0),
             bottom_s=(0.2, 3.0),
             depth_varies=False,
         ),
-        stages=(("depth", 0.65), ("settle", 0.35)),
+        stages=(("depth", 0.58), ("settle", 0.42)),
         height="seat",
         feedback=(60.0, 12.0),
         seat_of_knee=(0.85, 1.15),
@@ -107,19 +124,19 @@ EXERCISES: dict[str, Exercise] = {
     "side_lunge": Exercise(
         meaning="bend one leg to the side with the other one straight, and come back to the middle",
         ranges=MotionRanges(
-            knee_flexion_deg=(50.0, 90.0),
+            knee_flexion_deg=(50.0, 95.0),
             standing_knee_deg=(5.0, 12.0),
             lean_deg=(20.0, 45.0),
-            stance=(1.9, 2.6),
+            stance=(1.6, 2.3),
             toe_out_deg=(5.0, 25.0),
             balance=(0.44, 0.52),
-            load_share=(0.72, 0.85),
             arms=_REST_ARMS,
             movement_s=(1.8, 4.5),
             stand_s=(0.3, 1.8),
         ),
         prime_sides="lead",
         height="lead_knee",
+        straight_trail=True,
         feedback=(120.0, 20.0),
         faults=("shallow", "excessive_lean", "knee_valgus"),
     ),
@@ -143,14 +160,7 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "barbell_curl": Exercise(
         meaning="lift a bar from the thighs to the shoulders by bending the elbows",
-        ranges=MotionRanges(
-            **_STILL_LEGS,
-            arms=(("curl", 1.0),),
-            arm_sd_deg=5.0,
-            arm_follow=(0.6, 1.0),
-            movement_s=(1.4, 5.0),
-            sway_deg=(0.5, 3.0),
-        ),
+        ranges=replace(_STILL_LEGS, arms=(("curl", 1.0),), arm_sd_deg=5.0),
         prime="elbow_flexion",
         load="bar",
         load_of_mass=(0.08, 0.3),
@@ -158,14 +168,7 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "overhead_press": Exercise(
         meaning="press dumbbells from the shoulders to over the head",
-        ranges=MotionRanges(
-            **_STILL_LEGS,
-            arms=(("press", 1.0),),
-            arm_sd_deg=6.0,
-            arm_follow=(0.6, 1.0),
-            movement_s=(1.4, 4.5),
-            sway_deg=(0.5, 3.0),
-        ),
+        ranges=replace(_STILL_LEGS, arms=(("press", 1.0),), arm_sd_deg=6.0),
         prime="elbow_flexion",
         load="dumbbells",
         load_of_mass=(0.04, 0.3),
@@ -173,14 +176,7 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "side_raise": Exercise(
         meaning="raise dumbbells sideways to the height of the shoulders",
-        ranges=MotionRanges(
-            **_STILL_LEGS,
-            arms=(("side_raise", 1.0),),
-            arm_sd_deg=5.0,
-            arm_follow=(0.6, 1.0),
-            movement_s=(1.4, 4.5),
-            sway_deg=(0.5, 3.0),
-        ),
+        ranges=replace(_STILL_LEGS, arms=(("side_raise", 1.0),), arm_sd_deg=5.0),
         prime="shoulder_abduction",
         load="dumbbells",
         load_of_mass=(0.02, 0.12),
@@ -188,47 +184,28 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "knee_up": Exercise(
         meaning="stand on one leg and raise the other knee",
-        ranges=MotionRanges(
-            knee_flexion_deg=(4.0, 10.0),
-            standing_knee_deg=(3.0, 10.0),
-            lean_deg=(-6.0, 8.0),
-            stance=(0.35, 0.8),
-            toe_out_deg=(0.0, 20.0),
-            balance=(0.42, 0.5),
-            load_share=(0.0, 0.0),
-            lift_deg=((60.0, 105.0), (-5.0, 8.0), (70.0, 115.0)),
-            arms=_REST_ARMS,
-            movement_s=(2.4, 5.0),
-            stand_s=(0.4, 1.8),
-            sway_deg=(0.5, 4.0),
+        ranges=replace(
+            _ONE_LEG, lean_deg=(-6.0, 8.0), lift_deg=((60.0, 105.0), (-5.0, 8.0), (70.0, 115.0)), arms=_REST_ARMS
         ),
         prime="hip_flexion",
         prime_sides="lead",
-        stages=(("shift", 0.5), ("depth", 0.5)),
+        stages=(("shift", 0.6), ("depth", 0.4)),
         lifts=True,
         feedback=(60.0, 14.0),
         faults=("partial_range", "excessive_lean"),
     ),
     "side_crunch": Exercise(
         meaning="stand on one leg and bring the other knee and the elbow of that side together",
-        ranges=MotionRanges(
-            knee_flexion_deg=(4.0, 10.0),
-            standing_knee_deg=(3.0, 10.0),
+        ranges=replace(
+            _ONE_LEG,
             lean_deg=(0.0, 10.0),
             side_bend_deg=(10.0, 26.0),
-            stance=(0.35, 0.8),
-            toe_out_deg=(0.0, 20.0),
-            balance=(0.42, 0.5),
-            load_share=(0.0, 0.0),
             lift_deg=((40.0, 75.0), (25.0, 45.0), (70.0, 105.0)),
             arms=(("head", 1.0),),
-            movement_s=(2.4, 5.0),
-            stand_s=(0.4, 1.8),
-            sway_deg=(0.5, 4.0),
         ),
         prime="hip_flexion",
         prime_sides="lead",
-        stages=(("shift", 0.5), ("depth", 0.5)),
+        stages=(("shift", 0.6), ("depth", 0.4)),
         lifts=True,
         feedback=(60.0, 14.0),
         faults=("partial_range", "excessive_lean"),

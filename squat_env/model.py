@@ -311,7 +311,7 @@ def _add_seat(spec: mujoco.MjSpec, body: Body, height: float) -> None:
         rgba=[0.55, 0.42, 0.3, 1],
         contype=2,
         conaffinity=2,
-        friction=[0.4, 0.005, 0.0001],
+        friction=[1.0, 0.005, 0.0001],
     )
     radius = seat_radius(body)
     for side, sign in (("left", 1), ("right", -1)):
@@ -324,11 +324,12 @@ def _add_back(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment]) -> Non
     depth, radius = back_depth(body), 0.03
     shoulder = 0.5 * shoulder_width(body)
     for side, sign in (("left", 1), ("right", -1)):
-        _contact(spec.body("pelvis"), f"{side}_sacrum", [radius - depth, sign * 0.06, 0.02], radius)
+        for name, up in (("buttock", -0.06), ("sacrum", 0.06)):
+            _contact(spec.body("pelvis"), f"{side}_{name}", [radius - depth, sign * 0.07, up], radius)
         place = [radius - depth, sign * 0.6 * shoulder, 0.7 * parts["upper_trunk"].length]
         _contact(spec.body("upper_trunk"), f"{side}_scapula", place, radius)
     _contact(spec.body("head"), "occiput", [radius - depth, 0, 0.6 * parts["head"].length], radius)
-    spec.body("pelvis").add_site(name="pelvis_support", pos=[-depth, 0, 0.02])
+    spec.body("pelvis").add_site(name="pelvis_support", pos=[-depth, 0, 0])
     spec.body("upper_trunk").add_site(name="back_support", pos=[-depth, 0, 0.7 * parts["upper_trunk"].length])
 
 

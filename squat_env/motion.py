@@ -62,6 +62,7 @@ class Motion:
         split: Distance of the ankles fore and aft over the leg's length; the leading leg is in front.
         toe_out_deg: Rotation of each foot outwards.
         balance: Where over the foot the centre of mass stays: 0 heel, 1 toes.
+        balance_change: What is added to it at the bottom.
         load_share: Share of the weight on the leading leg at the bottom.
         rear_heel_deg: Rise of the rear heel in a split stance, as rotation of the foot: standing and at the bottom.
         lift_deg: Hip flexion, hip abduction and knee flexion of a leg that is lifted, at the bottom.
@@ -92,6 +93,7 @@ class Motion:
     split: float = 0.0
     toe_out_deg: float = 15.0
     balance: float = 0.48
+    balance_change: float = 0.0
     load_share: float = 0.5
     rear_heel_deg: tuple[float, float] = (0.0, 0.0)
     lift_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -137,6 +139,7 @@ LIMITS = {
     "split": (0.0, 1.2),
     "toe_out_deg": (-20.0, 60.0),
     "balance": (0.1, 0.9),
+    "balance_change": (-0.6, 0.4),
     "load_share": (0.0, 1.0),
     "rear_heel_deg": (0.0, 75.0),
     "lift_deg": (-30.0, 130.0),
@@ -165,7 +168,7 @@ class MotionRanges:
 
     Attributes:
         knee_flexion_deg, standing_knee_deg, lean_deg, lumbar_share, side_bend_deg, stance, split, toe_out_deg, balance,
-        load_share, arm_follow: Ranges of the values of the same name in `Motion`.
+        balance_change, load_share, arm_follow: Ranges of the values of the same name in `Motion`.
         rear_heel_deg, lift_deg: A range for each of their components.
         arms: (posture, share) pairs.
         arm_sd_deg: Spread of every arm angle about its posture.
@@ -187,6 +190,7 @@ class MotionRanges:
     split: tuple[float, float] = (0.0, 0.0)
     toe_out_deg: tuple[float, float] = (0.0, 35.0)
     balance: tuple[float, float] = (0.44, 0.52)
+    balance_change: tuple[float, float] = (0.0, 0.0)
     load_share: tuple[float, float] = (0.5, 0.5)
     rear_heel_deg: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.0))
     lift_deg: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
@@ -210,7 +214,7 @@ class MotionRanges:
 
 _UNIFORM = (
     *("knee_flexion_deg", "standing_knee_deg", "lean_deg", "lumbar_share", "side_bend_deg", "stance", "split"),
-    *("toe_out_deg", "balance", "load_share", "arm_follow"),
+    *("toe_out_deg", "balance", "balance_change", "load_share", "arm_follow"),
 )
 _UNIFORM_TUPLES = ("rear_heel_deg", "lift_deg")
 

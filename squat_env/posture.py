@@ -11,6 +11,7 @@ from squat_env.exercises import Exercise
 from squat_env.model import back_depth, foot_size, seat_radius
 from squat_env.motion import Motion
 from squat_env.rotations import about, angles_yxz, cross, euler_yxz, frame
+from squat_env.timeline import minimum_jerk
 
 MAX_ABDUCTION_DEG = 75.0  # out of the sagittal plane; at 90 the shoulder's three hinges lose a direction
 STANDING_LEAN_DEG = 3.0
@@ -20,6 +21,8 @@ ROLL_SHIFT_M = 0.007  # of the weight, per degree of pelvis roll
 HEEL_RISE_BALANCE = 0.8  # where over the foot a person on the balls stands
 HEEL_RISE_FULL_DEG = 6.0  # rise at which the weight is over the balls
 SOLE_RADIUS = 0.035  # of the foot's length
+LIFT_M = 0.2  # how high a free foot would be lifted flat; it leaves the ground so before it swings
+TRAIL_SLACK = 0.78  # the legs stay behind the pelvis, so the centre of mass moves less than it
 
 
 class InfeasibleMotion(ValueError):
@@ -105,6 +108,7 @@ class Geometry:
         foot_start, foot_length: x of the heel in the foot's frame, and the foot's length.
         lead: 0 the left leg leads, 1 the right one.
         rest_height: Of the hip centres on the seat or on the floor.
+        seat_radius: Of the buttocks that roll on a seat.
     """
 
     thigh: float
@@ -117,6 +121,7 @@ class Geometry:
     foot_length: float
     lead: int
     rest_height: float
+    seat_radius: float
 
     @classmethod
     def of(cls, body: Body, motion: Motion, exercise: Exercise, equipment: Equipment) -> "Geometry":
@@ -127,7 +132,7 @@ class Geometry:
         leg = parts["thigh"].length + parts["shank"].length
         ahead = np.where(np.arange(2) == lead, 0.5, -0.5) * motion.split * leg
         aside = sign * 0.5 * motion.stance * shoulder_width(body)
-        seat = equipment.seat_height_m + seat_radius(body)
+        radius = seat_radius(body)
         return cls(
             thigh=parts["thigh"].length,
             shank=parts["shank"].length,
@@ -138,7 +143,8 @@ class Geometry:
             foot_start=size.heel_x,
             foot_length=size.length,
             lead=lead,
-            rest_height=back_depth(body) if exercise.height == "floor" else seat,
+            rest_height=back_depth(body) if exercise.height == "floor" else equipment.seat_height_m + radius,
+            seat_radius=radius,
         )
 
     @property
@@ -151,16 +157,29 @@ def balance_target(geometry: Geometry, motion: Motion, exercise: Exercise, path:
     """Where over the ground (K, 2) the centre of mass is to be [m]."""
     depth = np.clip(path.depth, 0.0, 1.0)
     raised = depth * min(1.0, motion.heel_rise_deg / HEEL_RISE_FULL_DEG)
-    along = motion.balance + raised * (HEEL_RISE_BALANCE - motion.balance)
+    along = motion.balance + depth * motion.balance_change
+    along = along + raised * (HEEL_RISE_BALANCE - along)
     forward = geometry.foot_start + along * geometry.foot_length
     lead, trail = (
         geometry.ankles[leg, :2] + forward[:, None] * geometry.feet[leg, :2, 0]
         for leg in (geometry.lead, 1 - geometry.lead)
     )
     share = 0.5 + (motion.load_share - 0.5) * np.clip(path.shift, 0.0, 1.0)
+    if exercise.straight_trail:
+        share = _share_of_straight_trail(geometry, motion, depth)
     target = trail + share[:, None] * (lead - trail)
     target[:, 1] += geometry.side * ROLL_SHIFT_M * motion.pelvis_roll_deg * depth
     return target
+
+
+def _share_of_straight_trail(geometry: Geometry, motion: Motion, depth: np.ndarray) -> np.ndarray:
+    """Share (K,) of the weight on the leading leg at which the other one is as straight as it was."""
+    start, end = np.deg2rad(motion.standing_knee_deg), np.deg2rad(motion.knee_flexion_deg)
+    bend = start + depth * (end - start)
+    shortened = 2 * geometry.thigh * geometry.shank * (np.cos(start) - np.cos(bend))  # of the squared leg length
+    apart = abs(geometry.ankles[0, 1] - geometry.ankles[1, 1])
+    aside = shortened / (4 * (0.5 * apart - geometry.hips[0, 1]))
+    return 0.5 + np.clip(TRAIL_SLACK * aside / apart, 0.0, 0.47)
 
 
 def pose(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, place: np.ndarray, sway: Sway) -> Pose:
@@ -173,12 +192,15 @@ def pose(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, pla
     count = len(path.depth)
     root = np.zeros((count, 6))
     root[:, :2] = place + sway.balance
+    root[:, 0] -= geometry.seat_radius * _rolled_back(motion, path, tilt)
     if exercise.height == "floor":
         root[:, :2] = 0.0
         lean, tilt = np.full(count, -0.5 * np.pi), np.full(count, -0.5 * np.pi)
     root[:, 3], root[:, 4] = roll, tilt
     pelvis = about("y", tilt) @ about("x", roll)
     feet, ankles, toes = _feet(geometry, motion, path)
+    if exercise.lifts:
+        ankles[:, geometry.lead, 2] += LIFT_M * np.clip(path.depth, 0.0, 1.0)
     root[:, 2] = _pelvis_height(geometry, motion, exercise, path, pelvis, root[:, :2], ankles)
     aside = -geometry.side * np.deg2rad(motion.side_bend_deg) * path.depth - roll
     zero = np.zeros(count)
@@ -186,16 +208,21 @@ def pose(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, pla
     thorax = pelvis @ euler_yxz(spine, (1, 1, 1))
     arms = [_arm(motion, geometry, side, path.depth, lean, thorax, sway.arms[:, side]) for side in range(2)]
     if exercise.height == "floor":
-        legs = [_lifted(motion, path.depth, bend) for _ in range(2)]
+        legs = [_hovering(motion, path.depth, bend) for _ in range(2)]
     else:
         legs = [
             _leg(geometry, motion, side, root[:, :3], pelvis, feet[:, side], ankles[:, side], toes[:, side], path.depth)
             for side in range(2)
         ]
         if exercise.lifts:
-            free, raised = legs[geometry.lead], _lifted(motion, np.ones(count), bend)
-            legs[geometry.lead] = free + np.clip(path.depth, 0.0, 1.0)[:, None] * (raised - free)
+            free, share = legs[geometry.lead], minimum_jerk(path.depth)[:, None]
+            legs[geometry.lead] = free + share * (_raised(motion, bend) - free)
     return Pose(root=root, joints=np.column_stack([spine, *arms, *legs]))
+
+
+def _rolled_back(motion: Motion, path: Path, tilt: np.ndarray) -> np.ndarray:
+    """How far (K,) [rad] the pelvis has rolled backwards on the seat."""
+    return np.where(path.settle > 0, np.deg2rad(motion.lean_deg * (1.0 - motion.lumbar_share)) - tilt, 0.0)
 
 
 def _trunk(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -300,12 +327,19 @@ def _leg(
     return np.column_stack([hip_angles, bend, ankle_angles, toes])
 
 
-def _lifted(motion: Motion, share: np.ndarray, bend: np.ndarray) -> np.ndarray:
-    """(K, 8) angles of a leg in the air."""
+def _hovering(motion: Motion, depth: np.ndarray, bend: np.ndarray) -> np.ndarray:
+    """(K, 8) angles of a leg that never stands."""
+    angles = np.zeros((len(depth), 8))
+    angles[:, :2] = depth[:, None] * np.deg2rad(motion.lift_deg[:2])
+    angles[:, 3] = bend
+    return angles
+
+
+def _raised(motion: Motion, bend: np.ndarray) -> np.ndarray:
+    """(K, 8) angles of a leg held up."""
     hip, aside, knee = np.deg2rad(motion.lift_deg)
-    angles = np.zeros((len(share), 8))
-    angles[:, 0], angles[:, 1] = share * hip, share * aside
-    angles[:, 3] = bend + share * knee
+    angles = np.zeros((len(bend), 8))
+    angles[:, 0], angles[:, 1], angles[:, 3] = hip, aside, knee
     return angles
 
 

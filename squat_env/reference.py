@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.spatial import ConvexHull
 
 from squat_env.body import Body
 from squat_env.dynamics import Balance, inverse_dynamics
@@ -27,6 +28,12 @@ PLACEMENTS = 8  # tries to place the pelvis
 GRAVITY = 9.81
 PEAK_ACCELERATION = 0.40 * GRAVITY  # of the pelvis; beyond it the feet leave the ground
 MAX_DORSIFLEXION_DEG = 45.0
+ALONE_SHIFT = 0.95  # share of the shift of weight from which one foot stands alone
+FOOT_HALF_WIDTH = 0.13  # of its length, where it can carry
+TIPTOE = 0.92  # of the foot's length, where it can carry
+BALL = 0.62  # of the foot's length, from where a foot on its ball carries
+BUTTOCKS_M = 0.06  # how far they reach towards the legs
+SEATED = 0.3  # share of settling at which the seat carries
 UNLOADED = 1e-4  # compliance of a support that carries nothing
 MINIMUM_JERK_PEAK = 5.77  # peak acceleration of a minimum-jerk movement over distance / time^2
 
@@ -86,7 +93,7 @@ def plan(model: mujoco.MjModel, body: Body, motion: Motion, equipment: Equipment
     posed = pose(geometry, motion, exercise, path, place(way), sample_sway(motion, coarse))
     _refuse_stiff_ankle(posed)
     root, joints = CubicSpline(coarse, posed.root), CubicSpline(coarse, posed.joints)
-    torque, balance = _dynamics(model, data, exercise, geometry, path, coarse, root, joints, course.time)
+    torque, balance = _dynamics(model, data, motion, exercise, geometry, path, coarse, root, joints, course.time)
     fine = Path.of(exercise, course.path)
     return Reference(
         exercise=exercise,
@@ -170,6 +177,7 @@ def _centre_of_mass(model: mujoco.MjModel, data: mujoco.MjData, qpos: np.ndarray
 def _dynamics(
     model: mujoco.MjModel,
     data: mujoco.MjData,
+    motion: Motion,
     exercise: Exercise,
     geometry: Geometry,
     path: Path,
@@ -185,11 +193,15 @@ def _dynamics(
     qpos = _qpos(root(coarse), joints(coarse))
     found = inverse_dynamics(model, data, qpos, qvel, qacc, supports, compliance)
     torque = CubicSpline(coarse, found.torque)(time)
+    if exercise.feedback is None and exercise.height != "floor":
+        return torque, None
+    _refuse_imbalance(exercise, geometry, motion, path, qpos, found.pressure)
     if exercise.feedback is None:
         return torque, None
     stiffness, damping = exercise.feedback
     push = found.push * float(model.body_mass.sum()) / model.actuator_gainprm[:, 0][:, None]
     push[..., 2] = 0.0  # the legs carry the height themselves
+    push *= (1.0 - np.clip(path.settle / SEATED, 0.0, 1.0))[:, None, None]
     gain = np.concatenate([stiffness * push, damping * push], axis=-1).reshape(len(coarse), -1)
     com = CubicSpline(coarse, found.com)
     nearest = np.clip(np.rint(time * PLAN_HZ).astype(int), 0, len(coarse) - 1)
@@ -209,7 +221,7 @@ def _supports(exercise: Exercise, geometry: Geometry, path: Path) -> tuple[list[
         compliance[:, geometry.lead] = np.maximum((1.0 - path.shift) ** 2, UNLOADED)
     if exercise.height != "seat":
         return feet, compliance
-    sitting = np.maximum(np.clip(path.settle / 0.3, 0.0, 1.0), UNLOADED)
+    sitting = np.maximum(np.clip(path.settle / SEATED, 0.0, 1.0), UNLOADED)
     return [*feet, "seat_support"], np.column_stack([compliance, sitting])
 
 
@@ -245,6 +257,47 @@ def _refuse_stiff_ankle(posed: Pose) -> None:
             f"the ankle would bend by {dorsiflexion:.0f} degrees, expected at most {MAX_DORSIFLEXION_DEG:.0f};"
             " lean further forward or squat less deep",
         )
+
+
+def _refuse_imbalance(
+    exercise: Exercise, geometry: Geometry, motion: Motion, path: Path, root: np.ndarray, pressure: np.ndarray
+) -> None:
+    """Refuses a movement whose weight would have to be carried where nothing carries."""
+    if exercise.height == "floor":
+        beyond = pressure[:, 0] - root[:, 0] - BUTTOCKS_M
+    elif exercise.height == "seat":
+        feet = _beyond(_soles(geometry, motion, (0, 1)), pressure)
+        seat = np.maximum(root[:, 0] - pressure[:, 0], feet * (pressure[:, 0] > geometry.ankles[:, 0].max()))
+        beyond = np.where(path.settle > 0, seat, feet)
+    else:
+        alone = (path.shift > ALONE_SHIFT) & exercise.lifts
+        beyond = np.where(
+            alone,
+            _beyond(_soles(geometry, motion, (1 - geometry.lead,)), pressure),
+            _beyond(_soles(geometry, motion, (0, 1)), pressure),
+        )
+    if beyond.max() > 0:
+        raise InfeasibleMotion(
+            "balance",
+            f"the weight would be {1e3 * beyond.max():.0f} mm beside what carries it, expected above; move slower or less",
+        )
+
+
+def _soles(geometry: Geometry, motion: Motion, feet: tuple[int, ...]) -> np.ndarray:
+    """Corners (4 F, 2) of the parts of the soles that can carry [m]."""
+    corners = []
+    for foot in feet:
+        back = BALL if foot != geometry.lead and motion.rear_heel_deg[1] else 1.0 - TIPTOE
+        x = geometry.foot_start + geometry.foot_length * np.array([back, back, TIPTOE, TIPTOE])
+        y = FOOT_HALF_WIDTH * geometry.foot_length * np.array([-1.0, 1.0, -1.0, 1.0])
+        corners.append(geometry.ankles[foot, :2] + np.column_stack([x, y]) @ geometry.feet[foot, :2, :2].T)
+    return np.concatenate(corners)
+
+
+def _beyond(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Distance (K,) of points (K, 2) outside the convex hull of the corners; negative inside [m]."""
+    hull = ConvexHull(corners).equations
+    return (points @ hull[:, :2].T + hull[:, 2]).max(1)
 
 
 def _qpos(root: np.ndarray, joints: np.ndarray) -> np.ndarray:
