@@ -124,7 +124,7 @@ EXERCISES: dict[str, Exercise] = {
     "side_lunge": Exercise(
         meaning="bend one leg to the side with the other one straight, and come back to the middle",
         ranges=MotionRanges(
-            knee_flexion_deg=(50.0, 95.0),
+            knee_flexion_deg=(45.0, 80.0),
             standing_knee_deg=(5.0, 12.0),
             lean_deg=(20.0, 45.0),
             stance=(1.6, 2.3),

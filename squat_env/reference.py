@@ -279,7 +279,7 @@ def _refuse_imbalance(
     if beyond.max() > 0:
         raise InfeasibleMotion(
             "balance",
-            f"the weight would be {1e3 * beyond.max():.0f} mm beside what carries it, expected above; move slower or less",
+            f"the weight would be {1e3 * beyond.max():.0f} mm beside what carries it, expected above it; move slower or less far",
         )
 
 
