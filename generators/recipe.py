@@ -117,7 +117,7 @@ def stand_in(**changes: Any) -> Recipe:
             within_set=0.12,
         ),
         placement=PlacementRanges(spread=1.5, tilt_sd_deg=20.0, strap_sd_deg=35.0),
-        devices=DeviceRanges(level=1.5, fused_share=0.0),
+        devices=DeviceRanges(level=1.5, grades=(("raw", 1.0),)),
     )
     recipe = Recipe(name="stand-in", repetitions=80, repetitions_a_set=10, rate_hz=100.0, population=population)
     return replace(recipe, **changes)

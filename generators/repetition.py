@@ -9,13 +9,17 @@ import numpy as np
 
 from generators.recipe import Recipe
 from generators.store import Repetition
-from squat_env.devices import measure_imu, measure_range
+from squat_env.inertial import measure_imu
 from squat_env.labels import halfway, upright
 from squat_env.landmarks import joint_angles
 from squat_env.population import ATTEMPTS, Draw, Prepared, Seeds, prepare
+from squat_env.ranging import measure_range
 from squat_env.sensors import Ideal, Scene, observe_scene, read_sensors
-from squat_env.signals import range_to_grid
+from squat_env.signals import imu_to_grid, range_to_grid
 from squat_env.simulate import Outcome, Simulation, SimulationFailed, judge, simulate
+from squat_env.wobble import wobble
+
+UNIT_HZ = 100.0  # what the devices are asked for, unless the recording is faster
 
 REDRAW_REASONS = (
     "watch_inside",
@@ -135,13 +139,12 @@ def _measure(
     """Streams on the recording's grid and the range readings on their own times."""
     grid = ideal.time[::every]
     sample = {"time": grid}
-    for device in ("watch", "phone"):
-        accel, gyro = getattr(ideal, f"{device}_accel"), getattr(ideal, f"{device}_gyro")
-        errors = getattr(draw.devices, device)
-        _, accel, gyro = measure_imu(ideal.time, accel, gyro, errors, rng, rate_hz=recipe.rate_hz)
-        sample[f"{device}_accel"], sample[f"{device}_gyro"] = accel[: len(grid)], gyro[: len(grid)]
+    watch, phone, link = rng.spawn(3)
+    for device, noise in (("watch", watch), ("phone", phone)):
+        both = _measure_unit(recipe, draw, ideal, device, grid, noise)
+        sample[f"{device}_accel"], sample[f"{device}_gyro"] = both[:, :3], both[:, 3:]
     when, reading = measure_range(
-        grid, ideal.distance[::every], scene.thickness, draw.devices.range, rng, rate_hz=recipe.range_hz
+        grid, ideal.distance[::every], scene.thickness, draw.devices.range, link, rate_hz=recipe.range_hz
     )
     sample["range"] = range_to_grid(when, reading, grid)[0]
     sample["range_ideal"] = ideal.distance[::every]
@@ -150,6 +153,22 @@ def _measure(
     sample["joint_angles"] = joint_angles(scene.landmarks)
     sample["landmarks"] = scene.landmarks
     return sample, {"range_time": when, "range_reading": reading}
+
+
+def _measure_unit(
+    recipe: Recipe, draw: Draw, ideal: Ideal, device: str, grid: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """One device's stream on the grid, accel and gyro (T, 6): recorded on its own clock, then prepared as real ones."""
+    looseness = getattr(draw.placement, device).looseness
+    accel, gyro, _ = wobble(
+        getattr(ideal, f"{device}_accel"),
+        getattr(ideal, f"{device}_gyro"),
+        looseness,
+        timestep_s=float(ideal.time[1] - ideal.time[0]),
+    )
+    errors = getattr(draw.devices, device)
+    stamps, accel, gyro = measure_imu(ideal.time, accel, gyro, errors, rng, rate_hz=max(recipe.rate_hz, UNIT_HZ))
+    return imu_to_grid(stamps, np.column_stack([accel, gyro]), grid, rate_hz=recipe.rate_hz)
 
 
 def _drawn(done: SimulatedSet, cycle: int) -> dict[str, Any]:

@@ -43,7 +43,9 @@ def _recording(dataset: Dataset, members: np.ndarray) -> Recording:
 
     def stream(name: str, t: np.ndarray, *fields: str) -> Stream:
         values = [dataset.read(field, start, stop).astype(float).reshape(len(t), -1) for field in fields]
-        return Stream(t=t, values=np.concatenate(values, axis=1), columns=COLUMNS[name], units=UNITS[name])
+        joined = np.concatenate(values, axis=1)
+        there = np.isfinite(joined).all(axis=1) | (name == "range")  # a recording has no row where a stream stalled
+        return Stream(t=t[there], values=joined[there], columns=COLUMNS[name], units=UNITS[name])
 
     return Recording(
         name=f"stand_in_{number:02d}",

@@ -1,19 +1,37 @@
-"""What real devices read: rate, clock, noise, bias, clipping, loss. Pure functions on arrays of ideal signals.
+"""The devices that are worn: which errors a watch, a phone and the link between them have, and how those are drawn.
 
-One `level` scales every error: 0 gives ideal devices, 1 nominal ones.
+`inertial` and `ranging` apply them to ideal signals. One `level` scales every error: 0 gives ideal devices, 1 nominal
+ones.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from squat_env.signals import CUTOFF_PER_RATE, low_pass, resample
-
 GRAVITY = 9.80665  # m/s^2 per g of a data sheet
-NOT_IN_SIGHT_CAP_M = 0.6
-_IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+STALL_S = (0.3, 5.0)  # how long an inertial stream stalls
+BURST_S = (0.1, 1.0)  # how long a link is lost
+MOST_LOST = 0.9  # no level loses more of a link's readings than this
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
+_IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """A device's clock against true time: it shows time + offset + drift * time.
+
+    Attributes:
+        offset_s: What it shows at time 0 [s].
+        drift: How much too fast it runs, relative.
+    """
+
+    offset_s: float = 0.0
+    drift: float = 0.0
+
+    def true_time(self, shown: np.ndarray) -> np.ndarray:
+        """True times [s] at which the clock shows these [s]."""
+        return (shown - self.offset_s) / (1.0 + self.drift)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,26 +39,35 @@ class ImuErrors:
     """One inertial unit's errors, drawn once a set. The defaults are an ideal unit.
 
     Attributes:
-        accel_noise: White noise density [m/s^2/sqrt(Hz)].
-        gyro_noise: White noise density [rad/s/sqrt(Hz)].
-        accel_bias, gyro_bias: Offset of each axis [m/s^2], [rad/s].
+        accel_noise, gyro_noise: White noise, one-sided density [m/s^2/sqrt(Hz)], [rad/s/sqrt(Hz)]; its Allan deviation
+            at 1 s is density / sqrt(2).
+        accel_bias, gyro_bias: Turn-on offset of each axis [m/s^2], [rad/s].
+        accel_instability, gyro_instability: Bias instability B of IEEE Std 952: the flat minimum of the Allan deviation
+            is 0.664 B [m/s^2], [rad/s].
         accel_matrix, gyro_matrix: Scale and cross-axis sensitivity, measured = matrix @ true.
-        accel_limit, gyro_limit: Full scale [m/s^2], [rad/s], in 16 bits; readings beyond it are clipped. 0 is no limit.
-        clock_offset_s, clock_drift: The stream's stamps are true time + offset + drift * time.
-        jitter_s: Standard deviation of the sampling instants.
+        accel_limit, gyro_limit: Full scale [m/s^2], [rad/s]; readings beyond it are clipped. 0: no limit and no steps.
+        bits: Resolution over the full scale.
+        clock: Of the device; it stamps the samples.
+        rate_error: Rate of the stream over the one that was asked for, minus one.
+        jitter_s: Standard deviation of the sampling instants; the stamps tell of it.
+        stalls_per_s: Mean rate at which the stream stalls; what would have come meanwhile is lost.
     """
 
     accel_noise: float = 0.0
     gyro_noise: float = 0.0
     accel_bias: Vector = (0.0, 0.0, 0.0)
     gyro_bias: Vector = (0.0, 0.0, 0.0)
+    accel_instability: float = 0.0
+    gyro_instability: float = 0.0
     accel_matrix: Matrix = _IDENTITY
     gyro_matrix: Matrix = _IDENTITY
     accel_limit: float = 0.0
     gyro_limit: float = 0.0
-    clock_offset_s: float = 0.0
-    clock_drift: float = 0.0
+    bits: int = 16
+    clock: Clock = Clock()
+    rate_error: float = 0.0
     jitter_s: float = 0.0
+    stalls_per_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +75,17 @@ class RangeErrors:
     """One phone-watch link's errors. The defaults are an ideal link.
 
     A reading is true distance + calibration + noise; with body in the way also an exponential excess, more noise, and
-    more losses.
+    more losses. The phone's clock stamps it.
 
     Attributes:
         calibration_m: Constant offset of the pair.
         noise_m: Standard deviation in line of sight.
         blocked_noise_m: Further standard deviation without it.
-        excess_m, excess_per_m: Mean of the excess without line of sight: a constant and a share of the metres of body
+        excess_m, excess_per_m: Mean of the excess without line of sight: a constant, and metres per metre of body
             crossed.
-        loss, blocked_loss: Probability of a lost reading with and without line of sight.
-        burst: Probability that a lost reading is followed by another.
+        loss, blocked_loss: Share of lost readings with and without line of sight.
+        burst_s: Shortest and longest loss [s].
+        clock: The phone's.
         jitter_s: Standard deviation of the instants of the readings.
     """
 
@@ -68,7 +96,8 @@ class RangeErrors:
     excess_per_m: float = 0.0
     loss: float = 0.0
     blocked_loss: float = 0.0
-    burst: float = 0.0
+    burst_s: tuple[float, float] = BURST_S
+    clock: Clock = Clock()
     jitter_s: float = 0.0
 
 
@@ -82,182 +111,195 @@ class Devices:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImuGrade:
+    """What inertial units of one kind have in common; pairs are (accelerometer, gyroscope).
+
+    Attributes:
+        noise: Median white noise density [g/sqrt(Hz)], [deg/s/sqrt(Hz)].
+        noise_spread: Standard deviation of its logarithm.
+        bias_sd: Standard deviation of the turn-on offset [m/s^2], [deg/s].
+        accel_instability, gyro_instability: Range of the bias instability [m/s^2], [deg/s].
+        scale_sd, cross_axis_sd: Standard deviation of the scale of each axis and of its sensitivity to the others.
+        full_scale: [g], [deg/s].
+        bits: Resolution over the full scale.
+        clock_offset_sd_s, clock_drift_sd: Of the clock, once set by network time.
+        rate_error, rate_error_sd: Mean and standard deviation of the stream's rate over the nominal one, minus one.
+        jitter_s, most_jitter_s: Median and largest standard deviation of the sampling instants.
+        jitter_spread: Standard deviation of the jitter's logarithm.
+        stalling_watches: Share of the watches whose stream stalls at all.
+        stalls_per_s: How often theirs does.
+    """
+
+    noise: tuple[float, float] = (160e-6, 0.007)
+    noise_spread: float = 0.3
+    bias_sd: tuple[float, float] = (0.15, 1.0)
+    accel_instability: tuple[float, float] = (0.24e-3, 1.03e-3)
+    gyro_instability: tuple[float, float] = (0.001, 0.003)
+    scale_sd: float = 0.0075
+    cross_axis_sd: float = 0.005
+    full_scale: tuple[float, float] = (8.0, 2000.0)
+    bits: int = 16
+    clock_offset_sd_s: float = 0.03
+    clock_drift_sd: float = 50e-6
+    rate_error: float = 0.0
+    rate_error_sd: float = 0.02
+    jitter_s: float = 1e-4
+    most_jitter_s: float = 4.6e-3
+    jitter_spread: float = 1.0
+    stalling_watches: float = 0.2
+    stalls_per_s: float = 1.0 / 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkGrade:
+    """What ranging links of one kind have in common; `RangeErrors` says what the terms mean.
+
+    How badly a body in the way disturbs a link is one number a link, from not at all to twice the mean.
+
+    Attributes:
+        calibration_sd_m, noise_m: In line of sight.
+        excess_m, excess_per_m, blocked_noise_m: Mean over the links.
+        loss: In line of sight.
+        blocked_loss: Of the least and of the most disturbed link.
+        jitter_s: Standard deviation of the instants of the readings.
+    """
+
+    calibration_sd_m: float = 0.05
+    noise_m: float = 0.03
+    excess_m: float = 0.10
+    excess_per_m: float = 0.5
+    blocked_noise_m: float = 0.125
+    loss: float = 0.01
+    blocked_loss: tuple[float, float] = (0.1, 0.5)
+    jitter_s: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grade:
+    """A watch, a phone and their link of one kind."""
+
+    imu: ImuGrade = ImuGrade()
+    link: LinkGrade = LinkGrade()
+
+
+# White noise, offsets and full scale: Bosch BMI270 data sheet and the class of units around it. Bias instability: Allan
+# variance of a body-worn tracker. Rate and jitter: time stamps of 35 iPhone and 117 Android models, 100.09 Hz on the
+# former where 100 were asked for. The link: consumer ultra-wideband, body-worn. The split of raw and fused offsets,
+# scale, cross-axis, stalls and all of "cheap" are assumed; its scale is that of older parts, 7.5 and 5 % at 3 sigma.
+GRADES: dict[str, Grade] = {
+    # offsets removed by the device's own fusion, as Core Motion does
+    "fused": Grade(imu=ImuGrade(bias_sd=(0.02, 0.02), rate_error=9e-4, rate_error_sd=1e-4, jitter_s=7e-6)),
+    "raw": Grade(),
+    "cheap": Grade(
+        imu=ImuGrade(
+            noise=(300e-6, 0.014),
+            bias_sd=(0.4, 3.0),
+            accel_instability=(1e-3, 3e-3),
+            gyro_instability=(0.005, 0.02),
+            scale_sd=0.025,
+            cross_axis_sd=0.017,
+            full_scale=(4.0, 1000.0),
+            bits=12,
+            clock_offset_sd_s=0.08,
+            clock_drift_sd=100e-6,
+            jitter_s=1e-3,
+            stalling_watches=0.5,
+        ),
+        link=LinkGrade(calibration_sd_m=0.10, noise_m=0.08, loss=0.05, blocked_loss=(0.3, 0.6), jitter_s=0.02),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceRanges:
     """The population of devices.
 
     Attributes:
-        level: Factor on every error.
-        fused_share: Share of units whose offsets are removed by the device's own fusion (as Core Motion's).
+        level: Factor on every error; full scale and steps are there at any level but 0.
+        grades: (key of `GRADES`, share) pairs; both devices of a set are of one grade. Shares need not add up to one.
+
+    Raises:
+        ValueError: The level is out of range, or a grade is unknown.
     """
 
     level: float = 1.0
-    fused_share: float = 0.5
+    grades: tuple[tuple[str, float], ...] = (("fused", 0.5), ("raw", 0.5))
 
     def __post_init__(self):
         if not 0.0 <= self.level <= 10.0:
             raise ValueError(f"level is {self.level}, expected a factor from 0 (ideal) to 10")
+        if not self.grades or not {name for name, _ in self.grades} <= set(GRADES):
+            raise ValueError(f"grades are {self.grades}, expected (name, share) pairs with names of {sorted(GRADES)}")
+
+
+PROFILES: dict[str, DeviceRanges] = {
+    "ideal": DeviceRanges(level=0.0),
+    "fused": DeviceRanges(grades=(("fused", 1.0),)),
+    "raw": DeviceRanges(grades=(("raw", 1.0),)),
+    "cheap": DeviceRanges(grades=(("cheap", 1.0),)),
+}
+"""Populations of devices by name, for whoever wants one kind alone."""
 
 
 def sample_devices(ranges: DeviceRanges, rng: np.random.Generator) -> Devices:
-    """Draws the errors of a watch, a phone and their link."""
+    """Draws the errors of a watch, a phone and their link, each from a stream of its own."""
+    names, shares = zip(*ranges.grades, strict=True)
+    grade = GRADES[str(rng.choice(names, p=np.array(shares) / sum(shares)))]
+    watch, phone, link = rng.spawn(3)
+    carried = _sample_imu(grade.imu, ranges.level, phone, stalling=0.0)
     return Devices(
-        watch=_sample_imu(ranges, rng), phone=_sample_imu(ranges, rng), range=_sample_link(ranges.level, rng)
+        watch=_sample_imu(grade.imu, ranges.level, watch, stalling=grade.imu.stalling_watches),
+        phone=carried,
+        range=_sample_link(grade.link, ranges.level, carried.clock, link),
     )
 
 
-def _sample_imu(ranges: DeviceRanges, rng: np.random.Generator) -> ImuErrors:
-    """Figures of consumer units: Bosch BMI270 data sheet (noise, offsets), scale and cross-axis assumed."""
-    level = ranges.level
-    fused = rng.random() < ranges.fused_share
-    accel_noise, gyro_noise = np.exp(rng.normal(0.0, 0.3, 2)) * [160e-6 * GRAVITY, np.deg2rad(0.007)]
-    offset_accel, offset_gyro = (0.02, 0.02) if fused else (0.15, 1.0)
-    accel_bias = rng.normal(0.0, offset_accel, 3)
-    gyro_bias = rng.normal(0.0, np.deg2rad(offset_gyro), 3)
-    matrices = rng.normal(0.0, 0.005, (2, 3, 3)) * level + np.eye(3)
-    offset, drift = rng.normal(0.0, [0.02, 30e-6])
+def _sample_imu(grade: ImuGrade, level: float, rng: np.random.Generator, *, stalling: float) -> ImuErrors:
+    noise = level * np.array(grade.noise) * [GRAVITY, np.deg2rad(1.0)] * np.exp(rng.normal(0.0, grade.noise_spread, 2))
+    bias = level * rng.normal(0.0, np.array(grade.bias_sd)[:, None] * [[1.0], [np.deg2rad(1.0)]], (2, 3))
+    matrices = np.eye(3) + level * rng.normal(0.0, 1.0, (2, 3, 3)) * _sensitivity(grade)
+    instability = level * rng.uniform(*np.transpose([grade.accel_instability, grade.gyro_instability]))
+    offset, drift, rate = rng.normal(0.0, [grade.clock_offset_sd_s, grade.clock_drift_sd, grade.rate_error_sd])
+    jitter = min(grade.jitter_s * np.exp(rng.normal(0.0, grade.jitter_spread)), grade.most_jitter_s)
+    stalls = rng.random() < stalling
     return ImuErrors(
-        accel_noise=level * float(accel_noise),
-        gyro_noise=level * float(gyro_noise),
-        accel_bias=_vector(level * accel_bias),
-        gyro_bias=_vector(level * gyro_bias),
+        accel_noise=float(noise[0]),
+        gyro_noise=float(noise[1]),
+        accel_bias=_vector(bias[0]),
+        gyro_bias=_vector(bias[1]),
+        accel_instability=float(instability[0]),
+        gyro_instability=float(np.deg2rad(instability[1])),
         accel_matrix=_matrix(matrices[0]),
         gyro_matrix=_matrix(matrices[1]),
-        accel_limit=8 * GRAVITY if level else 0.0,
-        gyro_limit=float(np.deg2rad(2000)) if level else 0.0,
-        clock_offset_s=level * float(offset),
-        clock_drift=level * float(drift),
-        jitter_s=level * 1e-4,
+        accel_limit=grade.full_scale[0] * GRAVITY if level else 0.0,
+        gyro_limit=float(np.deg2rad(grade.full_scale[1])) if level else 0.0,
+        bits=grade.bits if level else 16,
+        clock=Clock(offset_s=level * float(offset), drift=level * float(drift)),
+        rate_error=level * float(np.clip(grade.rate_error + rate, -0.05, 0.05)),
+        jitter_s=level * float(jitter),
+        stalls_per_s=level * grade.stalls_per_s if stalls else 0.0,
     )
 
 
-def _sample_link(level: float, rng: np.random.Generator) -> RangeErrors:
-    """Body-worn ultra-wideband links between consumer devices; the split into terms is assumed.
+def _sensitivity(grade: ImuGrade) -> np.ndarray:
+    """Standard deviation (3, 3) of a matrix of scale and cross-axis errors."""
+    return np.where(np.eye(3, dtype=bool), grade.scale_sd, grade.cross_axis_sd)
 
-    How badly a body in the way disturbs the link differs from none at all to twice the mean.
-    """
-    severity = 2.0 * rng.random() ** 2
+
+def _sample_link(grade: LinkGrade, level: float, clock: Clock, rng: np.random.Generator) -> RangeErrors:
+    severity = 2.0 * rng.random()
+    least, most = grade.blocked_loss
     return RangeErrors(
-        calibration_m=level * float(rng.normal(0.0, 0.05)),
-        noise_m=level * 0.03,
-        blocked_noise_m=level * 0.12 * severity,
-        excess_m=level * 0.10 * severity,
-        excess_per_m=level * 0.5 * severity,
-        loss=min(level * 0.01, 0.9),
-        blocked_loss=min(level * 0.25 * severity, 0.9),
-        burst=min(level * 0.3, 0.9),
-        jitter_s=level * 0.01,
+        calibration_m=level * float(rng.normal(0.0, grade.calibration_sd_m)),
+        noise_m=level * grade.noise_m,
+        blocked_noise_m=level * severity * grade.blocked_noise_m,
+        excess_m=level * severity * grade.excess_m,
+        excess_per_m=level * severity * grade.excess_per_m,
+        loss=min(level * grade.loss, MOST_LOST),
+        blocked_loss=min(level * (least + 0.5 * severity * (most - least)), MOST_LOST),
+        clock=clock,
+        jitter_s=level * grade.jitter_s,
     )
-
-
-def measure_imu(
-    time: np.ndarray,
-    accel: np.ndarray,
-    gyro: np.ndarray,
-    errors: ImuErrors,
-    rng: np.random.Generator,
-    *,
-    rate_hz: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Samples ideal inertial signals as a real unit does.
-
-    Args:
-        time: (N,) uniform [s].
-        accel, gyro: (N, 3) ideal signals [m/s^2], [rad/s].
-        errors: The unit.
-        rng: Noise.
-        rate_hz: Of the stream, above 0.
-
-    Returns:
-        Stamps (T,) [s], accel (T, 3), gyro (T, 3). Stamps are the unit's nominal grid: its clock's error and jitter are
-        in the values, as they are for whoever receives the stream.
-    """
-    own_rate = 1.0 / (time[1] - time[0])
-    stamps = time[0] + np.arange(int((time[-1] - time[0]) * rate_hz + 1e-6) + 1) / rate_hz
-    true = stamps - errors.clock_offset_s - errors.clock_drift * stamps
-    true = np.clip(true + errors.jitter_s * rng.standard_normal(len(true)), time[0], time[-1])
-    both = low_pass(np.column_stack([accel, gyro]), own_rate, CUTOFF_PER_RATE * rate_hz)
-    both = resample(time, both, true, max_gap_s=np.inf)
-    return stamps, *distort_imu(both[:, :3], both[:, 3:], errors, rng, rate_hz=rate_hz)
-
-
-def distort_imu(
-    accel: np.ndarray, gyro: np.ndarray, errors: ImuErrors, rng: np.random.Generator, *, rate_hz: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Adds a unit's errors to samples (T, 3) of a stream of this rate; returns accel and gyro (T, 3)."""
-    noise = rng.standard_normal((len(accel), 6)) * np.sqrt(0.5 * rate_hz)
-    measured_accel = accel @ np.array(errors.accel_matrix).T + errors.accel_bias
-    measured_gyro = gyro @ np.array(errors.gyro_matrix).T + errors.gyro_bias
-    return (
-        quantise(measured_accel + errors.accel_noise * noise[:, :3], errors.accel_limit),
-        quantise(measured_gyro + errors.gyro_noise * noise[:, 3:], errors.gyro_limit),
-    )
-
-
-def quantise(x: np.ndarray, limit: float) -> np.ndarray:
-    """Clips at +-limit and rounds to 16 bits over it; a limit of 0 changes nothing."""
-    if limit == 0:
-        return x.copy()
-    step = limit / 2**15
-    return np.clip(np.round(x / step), -(2**15), 2**15 - 1) * step
-
-
-def measure_range(
-    time: np.ndarray,
-    distance: np.ndarray,
-    thickness: np.ndarray,
-    errors: RangeErrors,
-    rng: np.random.Generator,
-    *,
-    rate_hz: float = 5.0,
-    in_sight_m: float = 0.005,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Samples the distance between two devices as a link does.
-
-    Args:
-        time: (N,) [s].
-        distance: (N,) true distance [m].
-        thickness: (N,) metres of body in the way.
-        errors: The link.
-        rng: Noise, excess and losses.
-        rate_hz: Of the readings, above 0.
-        in_sight_m: Thickness below which the devices see each other.
-
-    Returns:
-        Times (R,) [s], increasing, and readings (R,) [m]; NaN where lost.
-    """
-    count = int((time[-1] - time[0]) * rate_hz) + 1
-    start = time[0] + rng.uniform(0.0, min(1.0 / rate_hz, time[-1] - time[0]) if errors.jitter_s else 0.0)
-    when = start + np.arange(count) / rate_hz + errors.jitter_s * rng.standard_normal(count)
-    when = np.unique(np.clip(when, time[0], time[-1]))
-    true, crossed = np.interp(when, time, distance), np.interp(when, time, thickness)
-    return when, distort_range(true, crossed, errors, rng, in_sight_m=in_sight_m)
-
-
-def distort_range(
-    distance: np.ndarray,
-    thickness: np.ndarray,
-    errors: RangeErrors,
-    rng: np.random.Generator,
-    *,
-    in_sight_m: float = 0.005,
-) -> np.ndarray:
-    """Readings (R,) [m] of consecutive true distances (R,) with `thickness` (R,) of body in the way; NaN is lost."""
-    blocked = thickness >= in_sight_m
-    excess = rng.exponential(1.0, len(distance)) * (errors.excess_m + errors.excess_per_m * thickness)
-    spread = np.where(blocked, np.hypot(errors.noise_m, errors.blocked_noise_m), errors.noise_m)
-    reading = distance + errors.calibration_m + spread * rng.standard_normal(len(distance))
-    reading += np.where(blocked, np.minimum(excess, NOT_IN_SIGHT_CAP_M), 0.0)
-    lost = _bursts(np.where(blocked, errors.blocked_loss, errors.loss), errors.burst, rng)
-    return np.where(lost, np.nan, np.maximum(reading, 0.0))
-
-
-def _bursts(chance: np.ndarray, burst: float, rng: np.random.Generator) -> np.ndarray:
-    """Losses (R,) bool with the given chance (R,); a loss drags the next one along with probability `burst`."""
-    first, follow = rng.random((2, len(chance)))
-    lost = first < chance * (1.0 - burst)
-    for k in range(1, len(lost)):
-        lost[k] |= lost[k - 1] and follow[k] < burst
-    return lost
 
 
 def _vector(values: np.ndarray) -> Vector:

@@ -9,13 +9,14 @@ import numpy as np
 from gymnasium import spaces
 
 from squat_env.body import Body
-from squat_env.devices import distort_imu, distort_range
+from squat_env.inertial import distort_imu
 from squat_env.labels import halfway, upright
 from squat_env.landmarks import joint_angles
 from squat_env.model import DEVICES, TIMESTEP_S
 from squat_env.motion import Motion
 from squat_env.placement import Placement
 from squat_env.population import Population, Seeds, prepare
+from squat_env.ranging import distort_range
 from squat_env.reference import controls
 from squat_env.sensors import observe_scene
 from squat_env.simulate import FALLEN_HEIGHT, initial_state

@@ -14,7 +14,9 @@ import numpy as np
 
 from squat_env.body import TISSUE_DENSITY, Body, Segment, ankle_height, hip_width, segments, shoulder_width
 from squat_env.equipment import NO_EQUIPMENT, Equipment
-from squat_env.placement import PHONE_SPOTS, SIDES, WATCH_SPOT, Mounting, Placement, Spot, rotation
+from squat_env.placement import SIDES, Mounting, Placement
+from squat_env.spots import PHONE_SPOTS, UNPAIRED, WATCH_SPOT, Spot
+from squat_env.surface import lie_on_surface
 
 TIMESTEP_S = 0.0025
 LANDMARKS = (
@@ -25,7 +27,6 @@ LANDMARKS = (
 DEVICES = ("watch", "phone")
 PHONE_SIZE_M = (0.0321, 0.0658, 0.0038)  # half sizes of an iPhone 13 mini
 WATCH_SIZE_M = (0.0175, 0.0205, 0.0053)  # half sizes of an Apple Watch 7, 41 mm
-CLEARANCE_M = 0.004  # cloth or strap between skin and device
 
 ARMATURE = 0.005  # kg m^2; keeps the light distal joints well conditioned
 DAMPING_PER_STIFFNESS = 0.12  # s
@@ -444,10 +445,9 @@ def _add_device(
     parts: dict[str, Segment],
 ) -> None:
     """A site and a thin box on the segment's surface, screen along the device's z."""
-    name = spot.segment if spot.segment == "pelvis" else f"{mounting.side}_{spot.segment}"
-    turn = rotation(mounting)
-    thickness = tuple(size)[2]
-    position = surface_point(spec, name, parts[spot.segment], mounting, CLEARANCE_M + thickness)
+    name = spot.segment if spot.segment in UNPAIRED else f"{mounting.side}_{spot.segment}"
+    half_sizes = tuple(size)
+    position, turn = lie_on_surface(spec, name, parts[spot.segment], mounting, half_sizes)
     quat = np.zeros(4)
     mujoco.mju_mat2Quat(quat, turn.ravel())
     part = spec.body(name)
@@ -457,27 +457,12 @@ def _add_device(
         type=mujoco.mjtGeom.mjGEOM_BOX,
         pos=position,
         quat=quat,
-        size=list(size),
+        size=list(half_sizes),
         rgba=rgba,
         contype=0,
         conaffinity=0,
         mass=0,
     )
-
-
-def surface_point(spec: mujoco.MjSpec, name: str, segment: Segment, mounting: Mounting, above: float) -> np.ndarray:
-    """Position (3,) in the body's frame of a point this far [m] above the surface of the body's own geom."""
-    side = 1.0 if mounting.side == "left" else -1.0
-    azimuth = np.deg2rad(mounting.azimuth_deg)
-    out = np.array([np.cos(azimuth), side * np.sin(azimuth), 0.0])
-    geom = spec.geom(name)
-    if name == "pelvis":
-        z = segment.length * (1.0 - mounting.along)
-        half = np.asarray(geom.size)
-        ring = np.sqrt(max(0.0, 1.0 - ((z - geom.pos[2]) / half[2]) ** 2))
-        radius = ring / np.linalg.norm(out[:2] / half[:2])
-        return out * (radius + above) + [0, 0, z]
-    return out * (segment.radius + above) + [0, 0, -segment.length * mounting.along]
 
 
 def _add_actuators(spec: mujoco.MjSpec, body: Body) -> None:

@@ -1,45 +1,15 @@
-"""Where the phone and the watch sit on the body, and how they are turned."""
+"""Where the phone and the watch sit on the body, how they are turned, and how tightly they are held."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from squat_env.spots import MOST_ALONG, PHONE_SPOTS, TYPICAL_SIZE_M, WATCH_SPOT, Hold, Spot
+from squat_env.wobble import Looseness, mirrored_looseness
+
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
-
-TYPICAL_SEGMENT_M, TYPICAL_RADIUS_M = 0.4, 0.08  # turn a spread in metres into one along and around a segment
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spot:
-    """A place on the surface of a body segment.
-
-    The segment is seen as a cylinder along its long axis, standing upright with the person facing forwards.
-
-    Attributes:
-        segment: Name of the segment, without its side.
-        along: Distance from the proximal end over the segment's length.
-        azimuth_deg: Direction of the outward normal: 0 forwards, 90 to the outside (lateral), 180 backwards.
-        spread_m: Standard deviation of the place along and around the segment.
-    """
-
-    segment: str
-    along: float
-    azimuth_deg: float
-    spread_m: float
-
-
-# Typical carrying places; distances are assumed, spreads 2-5 cm.
-PHONE_SPOTS: dict[str, Spot] = {
-    "front_pocket": Spot(segment="thigh", along=0.30, azimuth_deg=30.0, spread_m=0.045),
-    "back_pocket": Spot(segment="thigh", along=0.02, azimuth_deg=165.0, spread_m=0.02),
-    "jacket_pocket": Spot(segment="pelvis", along=0.35, azimuth_deg=60.0, spread_m=0.03),
-    "waistband": Spot(segment="pelvis", along=0.25, azimuth_deg=20.0, spread_m=0.03),
-    "upper_arm": Spot(segment="upper_arm", along=0.5, azimuth_deg=80.0, spread_m=0.02),
-    "hand": Spot(segment="hand", along=0.6, azimuth_deg=0.0, spread_m=0.01),
-}
-WATCH_SPOT = Spot(segment="forearm", along=0.92, azimuth_deg=90.0, spread_m=0.01)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +27,10 @@ class Mounting:
         turn_deg: Rotation of the device about the outward normal.
         tilt_deg: Rotations about the device's x and y that take its z away from the normal.
         screen_in: The screen faces the body.
+        looseness: How it swings against the segment.
+
+    Raises:
+        ValueError: The side is unknown, or a number is out of range.
     """
 
     spot: str
@@ -66,13 +40,23 @@ class Mounting:
     turn_deg: float = 0.0
     tilt_deg: tuple[float, float] = (0.0, 0.0)
     screen_in: bool = False
+    looseness: Looseness = Looseness()
+
+    def __post_init__(self):
+        if self.side not in ("left", "right"):
+            raise ValueError(f"side is {self.side!r}, expected 'left' or 'right'")
+        if not 0.0 <= self.along <= 1.0:
+            raise ValueError(f"along is {self.along}, expected a share of the segment's length from 0 to 1")
+        angles = (self.azimuth_deg, self.turn_deg, *self.tilt_deg)
+        if not all(abs(angle) <= 720.0 for angle in angles):
+            raise ValueError(f"azimuth, turn and tilt are {angles}, expected angles within 720 degrees")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
     """The places of both devices."""
 
-    phone: Mounting = Mounting(spot="front_pocket", side="right", along=0.30, azimuth_deg=30.0)
+    phone: Mounting = Mounting(spot="front_pocket", side="right", along=0.36, azimuth_deg=30.0)
     watch: Mounting = Mounting(spot="wrist", side="left", along=0.92, azimuth_deg=90.0, turn_deg=90.0)
 
     def __post_init__(self):
@@ -80,6 +64,11 @@ class Placement:
             raise ValueError(f"phone is placed at {self.phone.spot!r}, expected one of {sorted(PHONE_SPOTS)}")
         if self.watch.spot != "wrist":
             raise ValueError(f"watch is placed at {self.watch.spot!r}, expected 'wrist'")
+
+    @property
+    def hands_free(self) -> bool:
+        """Whether the wearer can hold something else with both hands."""
+        return PHONE_SPOTS[self.phone.spot].hands_free
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +78,15 @@ class PlacementRanges:
     Attributes:
         phone_spots: (place, share) pairs; shares need not add up to one.
         orientation: "random" turns the phone any sensible way in its pocket and the watch's crown to either side;
-            "fixed" is one mounting for everybody (the devices still sit at random places).
+            "fixed" is one tight mounting for everybody (the devices still sit at random places).
         spread: Factor on the places' spread.
         tilt_sd_deg: Spread of the device's tilt against the segment.
         strap_sd_deg: Spread of the strap's rotation around the wrist.
+        inside_share: Share of the watches that are worn on the inside of the wrist.
+        loose_share: Share of the devices that are not held tight.
+
+    Raises:
+        ValueError: A phone spot is unknown.
     """
 
     phone_spots: tuple[tuple[str, float], ...] = (("front_pocket", 1.0),)
@@ -100,75 +94,142 @@ class PlacementRanges:
     spread: float = 1.0
     tilt_sd_deg: float = 12.0
     strap_sd_deg: float = 20.0
+    inside_share: float = 0.05
+    loose_share: float = 0.5
+
+    def __post_init__(self):
+        if not self.phone_spots or not {name for name, _ in self.phone_spots} <= set(PHONE_SPOTS):
+            raise ValueError(
+                f"phone_spots are {self.phone_spots}, expected (spot, share) pairs with spots of {sorted(PHONE_SPOTS)}"
+            )
 
 
 def sample_placement(ranges: PlacementRanges, rng: np.random.Generator) -> Placement:
-    """Draws the places and mountings of both devices; left and right are equally likely."""
+    """Draws the places and mountings of both devices, each from a stream of its own.
+
+    Left and right are equally likely, and each is drawn as the mirror image of the other.
+    """
     names, shares = zip(*ranges.phone_spots, strict=True)
     name = str(rng.choice(names, p=np.array(shares) / sum(shares)))
-    return Placement(
-        phone=_sample_phone(name, ranges, rng),
-        watch=_sample_watch(ranges, rng),
-    )
+    phone, watch = rng.spawn(2)
+    return Placement(phone=_sample_phone(name, ranges, phone), watch=_sample_watch(ranges, watch))
 
 
 def _sample_phone(name: str, ranges: PlacementRanges, rng: np.random.Generator) -> Mounting:
-    side, along, azimuth = _sample_place(PHONE_SPOTS[name], ranges, rng)
-    # upright or upside down, and lying across in one of ten pockets
-    quarter = rng.choice([0.0, 180.0, 90.0, 270.0], p=[0.45, 0.45, 0.05, 0.05])
-    screen_in = bool(rng.random() < 0.5)
-    tilt = rng.normal(0.0, ranges.tilt_sd_deg, 3)
+    spot = PHONE_SPOTS[name]
+    placed = _sample_place(name, spot, ranges, rng)
     if ranges.orientation == "fixed":
-        return Mounting(spot=name, side=side, along=along, azimuth_deg=azimuth)
-    return Mounting(
-        spot=name,
-        side=side,
-        along=along,
-        azimuth_deg=azimuth,
-        turn_deg=float(quarter + tilt[0]),
+        return placed
+    tilt = rng.normal(0.0, ranges.tilt_sd_deg, 3)
+    turned = replace(
+        placed,
+        turn_deg=_wrapped(_sample_turn(spot, rng) + tilt[0]),
         tilt_deg=(float(tilt[1]), float(tilt[2])),
-        screen_in=screen_in,
+        screen_in=bool(rng.random() < spot.screen_in),
     )
+    return _to_side(turned, spot, ranges, rng)
 
 
 def _sample_watch(ranges: PlacementRanges, rng: np.random.Generator) -> Mounting:
-    side, along, _ = _sample_place(WATCH_SPOT, ranges, rng)
-    crown = rng.choice([90.0, 270.0])
-    strap, turn, tilt_x, tilt_y = rng.normal(0.0, [ranges.strap_sd_deg, 5.0, 5.0, 5.0])
+    placed = _sample_place("wrist", WATCH_SPOT, ranges, rng)
     if ranges.orientation == "fixed":
-        return Mounting(spot="wrist", side=side, along=along, azimuth_deg=WATCH_SPOT.azimuth_deg, turn_deg=90.0)
-    return Mounting(
-        spot="wrist",
-        side=side,
-        along=along,
-        azimuth_deg=float(WATCH_SPOT.azimuth_deg + strap),
-        turn_deg=float(crown + turn),
+        return replace(placed, turn_deg=90.0)
+    crown = _sample_turn(WATCH_SPOT, rng)
+    strap, turn, tilt_x, tilt_y = rng.normal(0.0, [ranges.strap_sd_deg, 5.0, 5.0, 5.0])
+    inside = 180.0 if rng.random() < ranges.inside_share else 0.0
+    turned = replace(
+        placed,
+        azimuth_deg=_wrapped(WATCH_SPOT.azimuth_deg + strap + inside),
+        turn_deg=_wrapped(crown + turn),
         tilt_deg=(float(tilt_x), float(tilt_y)),
+    )
+    return _to_side(turned, WATCH_SPOT, ranges, rng)
+
+
+def _sample_place(name: str, spot: Spot, ranges: PlacementRanges, rng: np.random.Generator) -> Mounting:
+    """Side, distance along and direction around the segment; a place beyond the segment's ends is drawn again."""
+    side: Side = "left" if rng.random() < 0.5 else "right"
+    length, radius = TYPICAL_SIZE_M[spot.segment]
+    sd_along, sd_around = (ranges.spread * spread for spread in spot.spread_m)
+    around = spot.azimuth_deg + np.rad2deg(rng.normal(0.0, sd_around) / radius)
+    while True:
+        along = spot.along + rng.normal(0.0, sd_along) / length
+        if 0.0 <= along <= MOST_ALONG:
+            return Mounting(spot=name, side=side, along=float(along), azimuth_deg=_wrapped(around))
+
+
+def _sample_turn(spot: Spot, rng: np.random.Generator) -> float:
+    turns, shares = zip(*spot.turns, strict=True)
+    return float(rng.choice(turns, p=shares))
+
+
+def _to_side(mounting: Mounting, spot: Spot, ranges: PlacementRanges, rng: np.random.Generator) -> Mounting:
+    """Adds the hold to a mounting that was drawn for the left, and mirrors it where its side is the right."""
+    left = replace(mounting, side="left")
+    left = replace(left, looseness=_sample_looseness(left, spot.hold, ranges.loose_share, rng))
+    return left if mounting.side == "left" else mirrored(left)
+
+
+def _sample_looseness(mounting: Mounting, hold: Hold, loose_share: float, rng: np.random.Generator) -> Looseness:
+    """A pocket lets the phone swing about any axis across the arm, a strap about the limb alone."""
+    play, damping, angle = rng.uniform([0.0, 0.2, -np.pi], [hold.play_deg, 0.5, np.pi])
+    natural = np.exp(rng.uniform(*np.log(hold.natural_hz)))
+    if rng.random() >= loose_share or hold.pivot == "none":
+        return Looseness()
+    normal, up = rotation(replace(mounting, turn_deg=0.0, tilt_deg=(0.0, 0.0), screen_in=False))[:, [2, 1]].T
+    across = np.cross(normal, up)
+    outward = {"below": up, "above": -up, "limb": normal}[hold.pivot]
+    axis = up if hold.pivot == "limb" else np.cos(angle) * across + np.sin(angle) * normal
+    device = rotation(mounting).T
+    return Looseness(
+        play_deg=float(play),
+        natural_hz=float(natural),
+        damping=float(damping),
+        axis=_vector(device @ axis),
+        arm_m=_vector(hold.arm_m * device @ outward),
     )
 
 
-def _sample_place(spot: Spot, ranges: PlacementRanges, rng: np.random.Generator) -> tuple[Side, float, float]:
-    """Side, distance along and direction around the segment; a place beyond the segment's ends is drawn again."""
-    side: Side = "left" if rng.random() < 0.5 else "right"
-    around = rng.normal(0.0, spot.spread_m * ranges.spread)
-    while True:
-        along = spot.along + rng.normal(0.0, spot.spread_m * ranges.spread) / TYPICAL_SEGMENT_M
-        if 0.0 <= along <= 0.97:
-            return side, float(along), float(spot.azimuth_deg + np.rad2deg(around / TYPICAL_RADIUS_M))
+def _wrapped(angle_deg: float) -> float:
+    """The same direction between -180 and 180 degrees."""
+    return float((angle_deg + 180.0) % 360.0 - 180.0)
+
+
+def _vector(values: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
+
+
+def mirrored(mounting: Mounting) -> Mounting:
+    """The mounting of a person's mirror image, on the other side.
+
+    Its device frame is the mirror image of the other's with the x axis turned round, so that it stays right-handed.
+    """
+    tilt_x, tilt_y = mounting.tilt_deg
+    return replace(
+        mounting,
+        side="right" if mounting.side == "left" else "left",
+        turn_deg=-mounting.turn_deg,
+        tilt_deg=(tilt_x, -tilt_y),
+        looseness=mirrored_looseness(mounting.looseness),
+    )
+
+
+def outward(mounting: Mounting) -> np.ndarray:
+    """Outward normal (3,) of the place in the segment frame; azimuth 90 degrees is +y on the left, -y on the right."""
+    azimuth = np.deg2rad(mounting.azimuth_deg)
+    lateral = np.sin(azimuth) if mounting.side == "left" else -np.sin(azimuth)
+    return np.array([np.cos(azimuth), lateral, 0.0])
 
 
 def rotation(mounting: Mounting) -> np.ndarray:
-    """Rotation (3, 3) that takes device-frame vectors to the segment frame (x forwards, y left, z up).
-
-    Azimuth 90 degrees is the outside of the body: +y on the left side, -y on the right.
-    """
-    azimuth = np.deg2rad(mounting.azimuth_deg) * (1.0 if mounting.side == "left" else -1.0)
-    normal = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
-    up = np.array([0.0, 0.0, 1.0])
-    on_surface = np.column_stack([np.cross(up, normal), up, normal])
+    """Rotation (3, 3) that takes device-frame vectors to the segment frame (x forwards, y left, z up)."""
+    forwards, lateral, _ = outward(mounting)
+    on_surface = np.array([[-lateral, 0.0, forwards], [forwards, 0.0, lateral], [0.0, 1.0, 0.0]])
     turn, tilt_x, tilt_y = np.deg2rad([mounting.turn_deg, *mounting.tilt_deg])
-    flip = _about("y", np.pi) if mounting.screen_in else np.eye(3)
-    return on_surface @ _about("z", turn) @ _about("x", tilt_x) @ _about("y", tilt_y) @ flip
+    if mounting.screen_in:
+        tilt_y += np.pi
+    return on_surface @ _about("z", turn) @ _about("x", tilt_x) @ _about("y", tilt_y)
 
 
 def _about(axis: str, angle: float) -> np.ndarray:

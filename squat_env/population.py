@@ -18,6 +18,7 @@ from squat_env.placement import Placement, PlacementRanges, sample_placement
 from squat_env.posture import InfeasibleMotion
 from squat_env.reference import Reference, plan
 from squat_env.sensors import body_shapes
+from squat_env.surface import same_limb
 
 ATTEMPTS = 200  # redraws before a population is refused
 EMBEDDED_M = 0.02  # how deep a device may press into cloth and flesh
@@ -167,13 +168,18 @@ def _place(
 
 
 def device_inside(model: mujoco.MjModel) -> str | None:
-    """Name of a device that is more than `EMBEDDED_M` inside the standing body, None if both are outside."""
+    """Name of a device that is more than `EMBEDDED_M` inside the standing body, None if both are outside.
+
+    An arm is no obstacle for what is worn elsewhere, nor the thigh for what is worn on an arm: in the neutral pose the
+    hanging arms cross the thighs, in a motion they hardly do.
+    """
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
-    shapes = body_shapes(model)
+    parts = {int(shape): model.body(model.geom_bodyid[shape]).name for shape in body_shapes(model)}
     for name in DEVICES:
         device = model.geom(name).id
-        for shape in shapes:
-            if mujoco.mj_geomDistance(model, data, device, int(shape), 1.0, None) < -EMBEDDED_M:
-                return name
+        carrier = model.body(model.geom_bodyid[device]).name
+        near = [shape for shape, part in parts.items() if same_limb(carrier, part)]
+        if any(mujoco.mj_geomDistance(model, data, device, shape, 1.0, None) < -EMBEDDED_M for shape in near):
+            return name
     return None

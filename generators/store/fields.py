@@ -45,10 +45,10 @@ def _sample(dtype: str, shape: tuple[int, ...], unit: str, meaning: str, nullabl
 
 FIELDS: Mapping[str, Field] = {
     "time": _sample("<f8", (), "s", "from the start of the repetition"),
-    "watch_accel": _sample("<f4", (3,), "m/s^2", "measured proper acceleration, watch frame"),
-    "watch_gyro": _sample("<f4", (3,), "rad/s", "measured angular velocity, watch frame"),
-    "phone_accel": _sample("<f4", (3,), "m/s^2", "measured proper acceleration, phone frame"),
-    "phone_gyro": _sample("<f4", (3,), "rad/s", "measured angular velocity, phone frame"),
+    "watch_accel": _sample("<f4", (3,), "m/s^2", "measured proper acceleration, watch frame; NaN = stalled", True),
+    "watch_gyro": _sample("<f4", (3,), "rad/s", "measured angular velocity, watch frame; NaN = stalled", True),
+    "phone_accel": _sample("<f4", (3,), "m/s^2", "measured proper acceleration, phone frame; NaN = stalled", True),
+    "phone_gyro": _sample("<f4", (3,), "rad/s", "measured angular velocity, phone frame; NaN = stalled", True),
     "range": _sample("<f4", (), "m", "measured distance, interpolated to the samples; NaN = none near", True),
     "range_ideal": _sample("<f4", (), "m", "true distance from watch to phone"),
     "line_of_sight": _sample("|u1", (), "", "1 where nothing is between watch and phone"),

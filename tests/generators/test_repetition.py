@@ -1,13 +1,17 @@
 """Recipes and the repetitions made from them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from generators.recipe import PRESETS, Recipe, randomised, stand_in
-from generators.repetition import REDRAW_REASONS, make_repetitions
+from generators.repetition import REDRAW_REASONS, make_repetitions, measure_set, simulate_set
 from generators.store import FIELDS
+from squat_env.devices import Devices, ImuErrors
+from squat_env.sensors import read_sensors
+from squat_env.wobble import Looseness
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -64,6 +68,56 @@ def test_everything_drawn_is_kept(made):
         assert name in drawn
     assert {f"redraws.{reason}" for reason in REDRAW_REASONS} <= set(drawn)
     assert len({repetition.drawn["body.height_m"] for repetition in made}) == len(made)
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return simulate_set(randomised(), 3)
+
+
+def measured(simulated, *, placement=None, devices=None):
+    """The repetition of a simulated set with another hold or other devices."""
+    drawn = simulated.prepared.draw
+    drawn = replace(drawn, placement=placement or drawn.placement, devices=devices or drawn.devices)
+    (repetition,) = measure_set(randomised(), 3, replace(simulated, prepared=replace(simulated.prepared, draw=drawn)))
+    return repetition
+
+
+def test_a_watch_that_stalls_leaves_its_own_samples_empty(simulated):
+    stalling = Devices(watch=ImuErrors(stalls_per_s=0.4))
+    sample = measured(simulated, devices=stalling).sample
+    lost = np.isnan(sample["watch_accel"]).any(axis=1)
+    assert 0 < lost.mean() <= 1
+    assert np.isnan(sample["watch_gyro"][lost]).all()
+    assert np.isfinite(sample["watch_gyro"][~lost]).all()
+    assert np.isfinite(sample["phone_accel"]).all()
+
+
+def test_ideal_devices_on_tight_holds_read_the_body(simulated):
+    tight = replace(
+        simulated.prepared.draw.placement,
+        **{
+            name: replace(getattr(simulated.prepared.draw.placement, name), looseness=Looseness())
+            for name in ("watch", "phone")
+        },
+    )
+    sample = measured(simulated, placement=tight, devices=Devices()).sample
+    ideal = read_sensors(simulated.prepared.model, simulated.simulation)
+    for name in ("watch_accel", "phone_gyro"):
+        assert np.abs(sample[name] - getattr(ideal, name)[::20])[5:-5].max() < 0.3, name
+
+
+def test_a_loose_phone_moves_more_than_a_tight_one(simulated):
+    placement = simulated.prepared.draw.placement
+    turning = [
+        measured(
+            simulated,
+            placement=replace(placement, phone=replace(placement.phone, looseness=Looseness(play_deg=play))),
+            devices=Devices(),
+        ).sample["phone_gyro"]
+        for play in (0.0, 12.0)
+    ]
+    assert np.abs(turning[1] - turning[0]).max() > 0.05
 
 
 def test_a_set_goes_on_from_repetition_to_repetition():

@@ -188,7 +188,7 @@ def test_the_recipe_comes_back(pristine):
 BAD_SAMPLES = {
     "unknown": ("heart_rate", lambda r: r.sample["range"], "not a known field"),
     "other group": ("range_reading", lambda r: r.sample["range"], "not a known field"),
-    "nan": ("watch_gyro", lambda r: np.where(r.sample["watch_gyro"] > 2, np.nan, 0), "holds nan"),
+    "nan": ("joint_angles", lambda r: np.where(r.sample["joint_angles"] > 2, np.nan, 0), "holds nan"),
     "infinity where nan is allowed": ("range", lambda r: r.sample["range"] / 0.0, "finite or NaN"),
     "too large for float32": ("phone_accel", lambda r: r.sample["phone_accel"] + 1e39, "e\\+39"),
     "too large for int8": ("phase", lambda r: r.sample["phase"] + 200, "expected a value that is finite"),
@@ -210,10 +210,10 @@ def test_a_bad_sample_field_is_named_and_refused(tmp_path, repetitions, case):
 
 
 def test_the_repetition_with_a_bad_value_is_named(tmp_path, repetitions):
-    gyro = repetitions[2].sample["watch_gyro"].copy()
-    gyro[0, 0] = np.nan
-    given = [*repetitions[:2], with_sample(repetitions[2], watch_gyro=gyro), *repetitions[3:]]
-    with pytest.raises(DatasetError, match=r"sample/watch_gyro of repetition 2 holds .*nan"):
+    angles = repetitions[2].sample["joint_angles"].copy()
+    angles[0, 0] = np.nan
+    given = [*repetitions[:2], with_sample(repetitions[2], joint_angles=angles), *repetitions[3:]]
+    with pytest.raises(DatasetError, match=r"sample/joint_angles of repetition 2 holds .*nan"):
         write_shard(tmp_path, 0, given, recipe=RECIPE)
 
 

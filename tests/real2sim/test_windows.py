@@ -282,6 +282,17 @@ def test_from_dataset_leaves_missing_channels_missing(tmp_path):
     assert np.isnan(found.values[:, 6:]).all()
 
 
+def test_a_stalled_stream_is_missing_in_the_windows_and_its_neighbours_are_not(tmp_path):
+    stalled = repetition(0, 40)
+    stalled.sample["watch_accel"][10:25] = stalled.sample["watch_gyro"][10:25] = np.nan
+    sequences = from_dataset(dataset(tmp_path / "d", [stalled]), ("watch", "range"))
+    windows = cut(sequences, statistics_of(sequences), window=40, stride=40)
+    missing = ~windows.present[0, :, :6].any(axis=1)
+    assert np.array_equal(np.flatnonzero(missing), np.arange(10, 25))
+    assert windows.present[0, :, 6].all()
+    assert np.isfinite(windows.values).all()
+
+
 def test_from_dataset_refuses_repetitions_that_are_not_there(tmp_path):
     data = dataset(tmp_path / "d", [repetition(0, 10)])
     with pytest.raises(ValueError, match="expected 0 to 0"):
