@@ -2,6 +2,8 @@
 
 import argparse
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +72,8 @@ def _view(options: argparse.Namespace) -> None:
 
     prepared, simulation = _perform(options)
     title, _ = _describe(options, prepared)
-    play(prepared.model, simulation.qpos, simulation.time, view=options.view, speed=options.speed, title=title)
+    with _stopping("closed"):
+        play(prepared.model, simulation.qpos, simulation.time, view=options.view, speed=options.speed, title=title)
 
 
 def _render(options: argparse.Namespace) -> None:
@@ -82,11 +85,19 @@ def _render(options: argparse.Namespace) -> None:
     prepared, simulation = _perform(options)
     signals = _measure(options, prepared, simulation)
     title, subtitle = _describe(options, prepared)
-    if options.out.suffix.lower() == ".png":
-        _write_strip(options, prepared, simulation, signals, title=title, subtitle=subtitle)
-    else:
-        _write_film(options, prepared, simulation, signals, title=title, subtitle=subtitle)
+    write = _write_strip if options.out.suffix.lower() == ".png" else _write_film
+    with _stopping(f"stopped; {options.out} was not written"):
+        write(options, prepared, simulation, signals, title=title, subtitle=subtitle)
     print(options.out)
+
+
+@contextmanager
+def _stopping(said: str) -> Iterator[None]:
+    """What is said where the user interrupts."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(said) from stopped
 
 
 def _write_strip(

@@ -159,6 +159,17 @@ def test_render_makes_a_film_strip(gl, tmp_path, capsys):
         assert (np.ptp(column, axis=2) > 30).mean() > 0.02, "a column without a body"
 
 
+@pytest.mark.fault
+def test_an_interrupted_render_says_what_is_missing(gl, tmp_path, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(film, "compose_strip", interrupted)
+    assert main(["render", "--out", str(tmp_path / "rep.png")]) == 130
+    assert "rep.png was not written" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_render_makes_a_film_in_which_the_body_moves(gl, tmp_path):
     path = tmp_path / "rep.gif"
