@@ -156,6 +156,14 @@ def _set_options(spec: mujoco.MjSpec) -> None:
 
 
 def _add_surroundings(spec: mujoco.MjSpec) -> None:
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
+        rgb1=[1.0, 1.0, 1.0],
+        width=2,  # one colour: costs nothing to compile
+        height=12,
+    )
     spec.worldbody.add_light(name="lamp", pos=[1.5, -1.5, 4], dir=[-0.3, 0.3, -1], castshadow=False)
     spec.worldbody.add_geom(
         name="floor",

@@ -20,7 +20,9 @@ HOMES = {
     "gymnasium": ("squat_env/",),
     "real2sim": ("real2sim/",),
     "generators": ("generators/", "real2sim/"),
-    "matplotlib": ("real2sim/report.py",),
+    "matplotlib": ("real2sim/report.py", "real2sim/signal_panel.py", "real2sim/film.py"),
+    "PIL": ("real2sim/film.py",),
+    "imageio_ffmpeg": ("real2sim/film.py",),
 }
 # the only files of real2sim that may make data and not just read it
 MAKERS = ("real2sim/simulation.py", "real2sim/cli/datasets.py")
@@ -64,6 +66,8 @@ def test_no_room_without_a_purpose():
     ("module", "absent"),
     [
         ("squat_env", {"mujoco", "torch"}),
+        ("squat_env.display", {"mujoco"}),
+        ("real2sim.film", {"mujoco", "torch"}),
         ("generators.store", {"mujoco", "gymnasium", "torch"}),
         ("real2sim.training", {"mujoco"}),
         ("real2sim.stages", {"mujoco"}),

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from real2sim.cli import datasets, runs
+from real2sim.cli import datasets, looking, runs
 
 INTERRUPTED = 130
 
@@ -36,8 +36,13 @@ def _named_errors() -> tuple[type[Exception], ...]:
     from real2sim.recordings import RecordingError
 
     errors: list[type[Exception]] = [DatasetError, RecordingError, FileNotFoundError, PermissionError]
-    if "real2sim.run" in sys.modules:
-        errors.append(sys.modules["real2sim.run"].RunError)
+    for module, error in (
+        ("real2sim.run", "RunError"),
+        ("real2sim.film", "FilmError"),
+        ("squat_env.display", "NoDisplay"),
+    ):
+        if module in sys.modules:
+            errors.append(getattr(sys.modules[module], error))
     return tuple(errors)
 
 
@@ -53,4 +58,5 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_demo(commands)
     runs.add_stages(commands)
     datasets.add_datasets(commands)
+    looking.add_looking(commands)
     return parser
