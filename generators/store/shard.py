@@ -11,16 +11,9 @@ import h5py
 import numpy as np
 
 from generators.store.atomic import write_atomically
+from generators.store.documents import FORMAT, canonical_json, recipe_hash
 from generators.store.fields import CLOCKS, DatasetError, Field, Repetition, join
-from generators.store.manifest import (
-    FORMAT,
-    Manifest,
-    Shard,
-    canonical_json,
-    check_size,
-    recipe_hash,
-    versions,
-)
+from generators.store.manifest import Manifest, Shard, check_size, versions
 
 CHUNK_BYTES = 1 << 20
 """Largest piece that HDF5 reads at once."""
