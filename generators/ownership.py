@@ -1,7 +1,6 @@
 """A folder that is being written: one writer at a time, of one recipe, nothing left behind."""
 
 import fcntl
-import json
 import os
 import platform
 import uuid
@@ -13,7 +12,7 @@ from typing import Any
 from generators.attempts import TRIES, reports
 from generators.store import DatasetError, Manifest, Plan
 from generators.store.atomic import named_failure, temporaries
-from generators.store.documents import FORMAT, canonical_json, recipe_hash
+from generators.store.documents import FORMAT
 from generators.store.integrity import spans, tries
 from generators.store.manifest import MANIFEST, shard_numbers
 from generators.store.plan import PLAN
@@ -105,9 +104,8 @@ def _refuse_other(plan: Plan, recipe: dict[str, Any], format: str, path: Path) -
             f"{path} is of the format {format!r}, expected {FORMAT!r}; it can be read but not gone on with, choose "
             "another folder"
         )
-    if recipe_hash(recipe) != recipe_hash(plan.recipe):
-        ours = json.loads(canonical_json(plan.recipe))
-        odd = sorted(key for key in recipe.keys() | ours.keys() if recipe.get(key) != ours.get(key))
+    if recipe != plan.recipe:
+        odd = sorted(key for key in recipe.keys() | plan.recipe.keys() if recipe.get(key) != plan.recipe.get(key))
         raise DatasetError(
             f"{path} was made by another recipe, expected the same values of {odd}; choose another folder"
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from generators.store import DatasetError, DiskError, Manifest, Plan, Repetition, Shard, write_shard
+from generators.store.documents import as_json
 from generators.store.integrity import check_shards
 
 
@@ -36,8 +37,8 @@ class RepetitionError(DatasetError):
 
 
 def origin(recipe: ShardedRecipe) -> dict[str, Any]:
-    """What every repetition of a recipe depends on: all of it but their number."""
-    return {name: value for name, value in recipe.to_dict().items() if name != "repetitions"}
+    """What every repetition of a recipe depends on, as JSON gives it back: all of it but their number."""
+    return as_json({name: value for name, value in recipe.to_dict().items() if name != "repetitions"})
 
 
 def plan_of(recipe: ShardedRecipe, *, part: tuple[int, int] = (1, 1)) -> Plan:

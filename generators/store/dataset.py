@@ -98,7 +98,7 @@ class Dataset:
             low, high = self._starts[number : number + 2]
             parts.append(self._reader(number).read(path, max(first, low) - low, min(last, high) - low))
         joined = np.concatenate(parts)
-        return np.char.decode(joined, "utf-8") if joined.dtype.kind == "S" else joined
+        return _decoded(joined)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -165,8 +165,18 @@ def _cut(arrays: dict[str, np.ndarray], row: int) -> Repetition:
 
 def _plain(value: Any) -> Any:
     """A number or string as Python has it; an array as a copy, with strings decoded."""
-    value = np.char.decode(value, "utf-8") if value.dtype.kind == "S" else np.array(value)
+    value = np.array(_decoded(value))
     return value.item() if value.ndim == 0 else value
+
+
+def _decoded(array: Any) -> Any:
+    """Strings as Python has them; other arrays as they are."""
+    if array.dtype.kind != "S":
+        return array
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"a string in the dataset is damaged ({error}), expected UTF-8; make it again") from error
 
 
 def write_dataset(

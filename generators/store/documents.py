@@ -56,6 +56,16 @@ def recipe_hash(recipe: dict[str, Any]) -> str:
         raise DatasetError(f"the recipe cannot be kept ({error}), expected only what JSON holds; convert it") from error
 
 
+def as_json(document: dict[str, Any]) -> dict[str, Any]:
+    """A document as it comes back from a file: tuples are lists.
+
+    Raises:
+        DatasetError: it is not JSON.
+    """
+    recipe_hash(document)
+    return json.loads(canonical_json(document))
+
+
 def canonical_json(document: dict[str, Any]) -> str:
     """JSON whose text is the same for equal documents."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -237,7 +237,7 @@ def _verified(folder: Path, number: int) -> Manifest:
     shard = sidecar.shards[0]
     reader = ShardReader(folder, sidecar, shard)
     try:
-        index, digest = reader.load()["repetition/index"], reader.digest()
+        index, digest = reader.read("repetition/index", 0, shard.repetitions), reader.digest()
     finally:
         reader.close()
     if (np.diff(index) <= 0).any() or (index[0], index[-1]) != (shard.first, shard.last):
