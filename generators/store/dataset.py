@@ -19,7 +19,7 @@ from generators.store.manifest import MANIFEST, Manifest, Shard
 from generators.store.shard import ShardReader, write_shard
 
 OPEN_SHARDS = 64
-"""How many files a dataset keeps open in one process."""
+"""How many files a dataset keeps open in one process, with the pieces that were read last: about 100 MB at most."""
 
 
 class Dataset:
@@ -37,6 +37,10 @@ class Dataset:
     def __init__(self, folder: Path | str):
         self.folder = Path(folder).resolve()
         self._manifest = Manifest.read(self.folder / MANIFEST)
+        self._fields = {
+            path if field.group == "drawn" else path.partition("/")[2]: field
+            for path, field in self._manifest.fields.items()
+        }
         self._starts = np.cumsum([0] + [shard.repetitions for shard in self.shards])
         self._readers: dict[int, ShardReader] = {}
         self._recent: OrderedDict[int, None] = OrderedDict()
@@ -66,8 +70,7 @@ class Dataset:
     @property
     def fields(self) -> dict[str, Field]:
         """What `read` can give: names as in `FIELDS`, and "drawn/..."."""
-        paths = self._manifest.fields.items()
-        return {path if f.group == "drawn" else path.partition("/")[2]: f for path, f in paths}
+        return dict(self._fields)
 
     def offsets(self, group: str) -> np.ndarray:
         """Where each repetition starts in what `read` gives: (n + 1,) int64.
@@ -123,8 +126,8 @@ class Dataset:
 
     def _path(self, name: str) -> tuple[str, Field]:
         for known in (name, f"drawn/{name}"):
-            if known in self.fields:
-                field = self.fields[known]
+            if known in self._fields:
+                field = self._fields[known]
                 return (known if field.group == "drawn" else f"{field.group}/{known}"), field
         raise DatasetError(f"{self.folder} has no field {name!r}, expected one of {list(self.fields)}; choose one")
 

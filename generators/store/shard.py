@@ -80,11 +80,12 @@ class ShardReader:
         self._file: h5py.File | None = None
         self._passed: tuple[int, ...] = ()
         self._offsets: dict[str, np.ndarray] = {}
+        self._arrays: dict[str, h5py.Dataset] = {}
         self._open()
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file = None
+        self._file, self._arrays = None, {}
 
     def _open(self) -> h5py.File:
         if self._file is not None:
@@ -145,7 +146,10 @@ class ShardReader:
 
     def _values(self, path: str, rows: slice = slice(None)) -> np.ndarray:
         try:
-            return _array(self._open(), path)[rows]
+            file = self._open()
+            if path not in self._arrays:
+                self._arrays[path] = _array(file, path)
+            return self._arrays[path][rows]
         except OSError as error:
             raise DatasetError(
                 f"{self.path} holds a damaged {path} ({error}), expected what was written; make it again"
