@@ -29,7 +29,8 @@ def measure(reps: int) -> dict[str, float]:
         "speedup_2_jobs_ratio": one["seconds"] / two["seconds"],
         "wall_over_raw_ratio": two["seconds"] / raw,
         "start_s": two["start_s"],
-        "cost_flat_ratio": (two["seconds"] / reps) / (short["seconds"] / tenth),
+        "cpu_ms_a_repetition": 1e3 * two["cpu_s"] / reps,
+        "cost_flat_ratio": (two["cpu_s"] / reps) / (short["cpu_s"] / tenth),
         "same_digest": float(one["digest"] == two["digest"]),
         "bytes_a_repetition": two["bytes"] / reps,
         "parent_peak_mb": two["parent_mb"],
@@ -52,19 +53,28 @@ def _make(folder: Path, reps: int, jobs: int, shard_repetitions: int) -> dict[st
 
     start = time.perf_counter()
     produce(Recipe(repetitions=4 * jobs, shard_repetitions=4), folder / "first", make=make_repetitions, jobs=jobs)
-    warm = time.perf_counter()
+    warm, worked = time.perf_counter(), sum(map(_cpu_s, _children()))
     recipe = Recipe(repetitions=reps, shard_repetitions=shard_repetitions)
     dataset = produce(recipe, folder / "all", make=make_repetitions, jobs=jobs)
     seconds = time.perf_counter() - warm
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return {
         "start_s": warm - start,
         "seconds": seconds,
+        "cpu_s": sum(map(_cpu_s, _children())) - worked,
         "digest": dataset.digest,
         "bytes": dataset.bytes,
         "parent_mb": _peak_mb("self"),
-        "workers_mb": [_peak_mb(child) for child in children],
+        "workers_mb": [_peak_mb(child) for child in _children()],
     }
+
+
+def _children() -> list[str]:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def _cpu_s(process: str) -> float:
+    user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _peak_mb(process: str) -> float:
