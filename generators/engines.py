@@ -22,7 +22,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from generators.attempts import Failure, Limits, Replaced, attempt
 from generators.ownership import LOCK
 from generators.shards import Maker, RecipeT, origin, repetitions_of
-from generators.store import DatasetError, Shard, write_shard
+from generators.store import DatasetError, DiskError, Shard, write_shard
 from generators.store.integrity import check_shard
 from generators.store.manifest import sidecar_of
 
@@ -58,7 +58,7 @@ class Task(Generic[RecipeT]):
         Raises:
             DiskError: the folder cannot be written, or is no longer of the run that wants the shard.
         """
-        self._check_owner()
+        self.check_owner()
         if sidecar_of(self.folder, number).exists():
             with suppress(DatasetError):
                 return check_shard(self.folder, number).shards[0]
@@ -66,10 +66,11 @@ class Task(Generic[RecipeT]):
 
     def _make(self, number: int) -> Shard:
         repetitions = repetitions_of(self.recipe, number, self.make)
-        self._check_owner()
+        self.check_owner()
         return write_shard(self.folder, number, repetitions, recipe=origin(self.recipe))
 
-    def _check_owner(self) -> None:
+    def check_owner(self) -> None:
+        """Raise `Replaced` unless the run that wants the shards has the folder, as this process sees it."""
         path = self.folder / LOCK
         found = path.read_text() if path.is_file() else "nobody"
         if found != self.owner:
@@ -146,11 +147,15 @@ class Dask:
     def run(self, task: Task, numbers: Sequence[int]) -> Generator[Outcome, None, None]:
         """Yield the outcome of each shard as it is there. The memory limit is left to Dask."""
         limits = replace(task.limits, memory_bytes=None)
-        calls = (delayed(replace(task, limits=limits))(number) for number in numbers)
+        calls = (delayed(_told)(replace(task, limits=limits), number) for number in numbers)
         with self._client() as client:
+            _probe(client, task, self.connect_s)
             with parallel_config(backend="dask", client=client):
                 parallel = Parallel(n_jobs=-1, pre_dispatch="2 * n_jobs", **_options(limits, silence_s=self.silence_s))
-            yield from _outcomes(parallel, calls)
+            for outcome in _outcomes(parallel, calls):
+                if isinstance(outcome, DiskError):
+                    raise outcome
+                yield outcome
 
     def _client(self) -> Any:
         try:
@@ -183,6 +188,27 @@ class Dask:
         return client
 
 
+def _probe(client: Any, task: Task, limit_s: float) -> None:
+    """Find out at once whether a worker has the packages and sees the folder."""
+    try:
+        client.submit(task.check_owner, pure=False).result(timeout=limit_s)
+    except DatasetError:
+        raise
+    except Exception as error:
+        raise DatasetError(
+            f"the Dask cluster cannot begin ({error.__cause__ or error}), expected the packages that are here there too; "
+            "install them and start scheduler and workers again"
+        ) from error
+
+
+def _told(task: Task, number: int) -> Outcome | DiskError:
+    """Do a task and return what stops the run: joblib's Dask backend waits forever for a call that raises."""
+    try:
+        return task(number)
+    except DiskError as error:
+        return error
+
+
 def _options(limits: Limits, silence_s: float | None = None) -> dict[str, Any]:
     """What every parallel run has in common."""
     if silence_s is None and limits.seconds is not None:
@@ -190,7 +216,7 @@ def _options(limits: Limits, silence_s: float | None = None) -> dict[str, Any]:
     return {"return_as": "generator_unordered", "batch_size": 1, "max_nbytes": None, "timeout": silence_s}
 
 
-def _outcomes(parallel: Parallel, calls: Iterable[Any]) -> Generator[Outcome, None, None]:
+def _outcomes(parallel: Parallel, calls: Iterable[Any]) -> Generator[Any, None, None]:
     outcomes: Any = parallel(calls)
     try:
         yield from outcomes

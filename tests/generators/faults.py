@@ -162,12 +162,12 @@ def kill_parent(folder: Path, rng: random.Random) -> Verdict:
 
 def interrupt(folder: Path, rng: random.Random) -> Verdict:
     """Ctrl-C: out in 5 s, saying how to go on."""
-    with start(folder) as run:
+    with start(folder, pause_s=0.2) as run:
         workers = workers_of(run)
         assert under_way(folder, rng)
         os.killpg(run.pid, signal.SIGINT)
         _, said = run.communicate(timeout=5)
-    last = said.splitlines()[-1]
+    last = said.splitlines()[-1] if said else ""
     told = "of 12 shards finished in" in last and "run the same command again" in last
     gone = wait_until(lambda: not any(map(is_running, workers)), 2)
     return finish(folder, detected=told and gone and run.returncode != 0)

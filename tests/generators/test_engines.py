@@ -15,7 +15,7 @@ from generators.cluster import ArrayJob
 from generators.engines import Dask, Sequential, Task, WorkersLost
 from generators.produce import produce
 from generators.rounds import make_all
-from generators.store import DatasetError, verify
+from generators.store import DatasetError, DiskError, verify
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +48,21 @@ def test_on_dask_too_a_bad_shard_is_given_up_and_the_others_are_made(tmp_path, s
     assert len(list((tmp_path / "d").glob("shard-*.h5"))) == 11
     produce(RECIPE, tmp_path / "d", make=make_toy, engine=Sequential())
     assert judge(tmp_path / "d") == Verdict()
+
+
+def refuse(recipe, start, stop):
+    raise DiskError("the disk of the worker is full")
+
+
+def test_what_stops_a_run_comes_back_from_dask(tmp_path, scheduler):
+    with pytest.raises(DiskError, match="the disk of the worker is full"):
+        produce(RECIPE, tmp_path, make=refuse, engine=Dask(scheduler=scheduler))
+
+
+def test_dask_workers_that_do_not_see_the_folder_are_named_at_once(tmp_path, scheduler):
+    task = Task(recipe=RECIPE, folder=tmp_path, make=make_toy, limits=Limits(), owner="process 1")
+    with pytest.raises(DatasetError, match="is owned by nobody as this process sees it, expected process 1"):
+        list(Dask(scheduler=scheduler).run(task, [0]))
 
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path):
