@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -152,10 +152,11 @@ class Dask:
             _probe(client, task, self.connect_s)
             with parallel_config(backend="dask", client=client):
                 parallel = Parallel(n_jobs=-1, pre_dispatch="2 * n_jobs", **_options(limits, silence_s=self.silence_s))
-            for outcome in _outcomes(parallel, calls):
-                if isinstance(outcome, DiskError):
-                    raise outcome
-                yield outcome
+            with closing(_outcomes(parallel, calls)) as outcomes:
+                for outcome in outcomes:
+                    if isinstance(outcome, DiskError):
+                        raise outcome
+                    yield outcome
 
     def _client(self) -> Any:
         try:
@@ -196,8 +197,8 @@ def _probe(client: Any, task: Task, limit_s: float) -> None:
         raise
     except Exception as error:
         raise DatasetError(
-            f"the Dask cluster cannot begin ({error.__cause__ or error}), expected the packages that are here there too; "
-            "install them and start scheduler and workers again"
+            f"the Dask cluster cannot begin ({error.__cause__ or error}), expected the packages that are here there "
+            "too; install them and start scheduler and workers again"
         ) from error
 
 
@@ -219,7 +220,8 @@ def _options(limits: Limits, silence_s: float | None = None) -> dict[str, Any]:
 def _outcomes(parallel: Parallel, calls: Iterable[Any]) -> Generator[Any, None, None]:
     outcomes: Any = parallel(calls)
     try:
-        yield from outcomes
+        for outcome in outcomes:  # no `yield from`: it would close the calls before the filter below
+            yield outcome
     except BrokenProcessPool as error:
         raise WorkersLost(str(error).splitlines()[0]) from error
     except TimeoutError as error:
