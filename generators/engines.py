@@ -220,7 +220,7 @@ def _options(limits: Limits, silence_s: float | None = None) -> dict[str, Any]:
 def _outcomes(parallel: Parallel, calls: Iterable[Any]) -> Generator[Any, None, None]:
     outcomes: Any = parallel(calls)
     try:
-        for outcome in outcomes:  # no `yield from`: it would close the calls before the filter below
+        for outcome in outcomes:  # noqa: UP028 - it would close the calls before the filter below
             yield outcome
     except BrokenProcessPool as error:
         raise WorkersLost(str(error).splitlines()[0]) from error
