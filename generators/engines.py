@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Protocol
 
@@ -121,11 +120,15 @@ class Loky:
 
     def run(self, task: Task, numbers: Sequence[int]) -> Generator[Outcome, None, None]:
         """Yield the outcome of each shard as it is there."""
-        calls = (delayed(_work)(os.getpid(), task, number) for number in numbers)
+        calls = (delayed(task)(number) for number in numbers)
         with parallel_config(backend="loky", inner_max_num_threads=1):
             # With one process, joblib would work in this one; the other stays idle.
             parallel = Parallel(
-                n_jobs=max(2, min(self.jobs, len(numbers))), pre_dispatch=str(self.jobs), **_options(task.limits)
+                n_jobs=max(2, min(self.jobs, len(numbers))),
+                pre_dispatch=str(self.jobs),
+                initializer=_serve,  # not with the first task: a worker may never get one
+                initargs=(os.getpid(),),
+                **_options(task.limits),
             )
         yield from _outcomes(parallel, calls)
 
@@ -232,13 +235,6 @@ def _outcomes(parallel: Parallel, calls: Iterable[Any]) -> Generator[Any, None, 
             outcomes.close()
 
 
-def _work(parent: int, task: Task, number: int) -> Outcome:
-    """Do a task in a worker process of this machine."""
-    _serve(parent)
-    return task(number)
-
-
-@cache
 def _serve(parent: int) -> None:
     """Let this worker process leave interrupts to its parent, and end when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
