@@ -155,7 +155,7 @@ def kill_parent(folder: Path, rng: random.Random) -> Verdict:
         workers = workers_of(run)
         assert under_way(folder, rng)
         run.kill()
-        run.communicate()
+        run.wait(timeout=5)
     gone = wait_until(lambda: not any(map(is_running, workers)), 2)
     return finish(folder, detected=gone)
 
@@ -333,5 +333,5 @@ def killed_on_loky_finished_on_dask(folder: Path, rng: random.Random, scheduler:
     with start(folder) as run:
         assert wait_until(lambda: len(list(folder.glob("shard-*.json"))) >= 6, 30)
         run.kill()
-        run.communicate()
+        run.wait(timeout=5)
     return finish(folder, engine=Dask(scheduler=scheduler))
