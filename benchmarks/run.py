@@ -9,7 +9,13 @@ import json
 import sys
 from pathlib import Path
 
-CASES = {"physics": 1000, "generate": 3000, "mine": 20_000}  # module in `cases` -> its size
+CASES = {
+    "physics": 1000,
+    "generate": 3000,
+    "store": 3000,
+    "faults": 100,
+    "mine": 20_000,
+}  # module in `cases` -> its size
 
 
 def main() -> int:

@@ -14,7 +14,9 @@ NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 # library -> where it may be imported
 HOMES = {
     "h5py": ("generators/store/",),
-    "joblib": ("generators/produce.py",),
+    "joblib": ("generators/engines.py",),
+    "distributed": ("generators/engines.py",),
+    "submitit": ("generators/cluster.py",),
     "torch": ("real2sim/",),
     "mujoco": ("squat_env/",),
     "gymnasium": ("squat_env/",),
@@ -25,7 +27,7 @@ HOMES = {
     "imageio_ffmpeg": ("real2sim/film.py",),
 }
 # the only files of real2sim that may make data and not just read it
-MAKERS = ("real2sim/simulation.py", "real2sim/cli/datasets.py")
+MAKERS = ("real2sim/simulation.py", "real2sim/cli/datasets.py", "real2sim/cli/upkeep.py")
 
 
 def imported(path: Path) -> set[str]:

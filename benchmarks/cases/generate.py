@@ -1,35 +1,85 @@
 """What a dataset costs."""
 
+import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
 def measure(reps: int) -> dict[str, float]:
     """Wall time of a dataset with one and two jobs against raw native stepping of the same models on two threads."""
+    from generators.recipe import Recipe
+
+    recipe = Recipe(repetitions=reps)
+    tenth = max(60, reps // 10)
+    runs = {jobs: _run(reps, jobs) for jobs in (2, 1)}
+    short = _run(tenth, 2, shard_repetitions=10)  # enough shards for both to be busy to the end
+    raw = _raw_stepping(recipe, sample=min(reps, 200))
+    two, one = runs[2], runs[1]
+    return {
+        "repetitions": reps,
+        "wall_s_2_jobs": two["seconds"],
+        "wall_s_1_job": one["seconds"],
+        "speedup_2_jobs_ratio": one["seconds"] / two["seconds"],
+        "wall_over_raw_ratio": two["seconds"] / raw,
+        "start_s": two["start_s"],
+        "cpu_ms_a_repetition": 1e3 * two["cpu_s"] / reps,
+        "cost_flat_ratio": (two["cpu_s"] / reps) / (short["cpu_s"] / tenth),
+        "same_digest": float(one["digest"] == two["digest"]),
+        "bytes_a_repetition": two["bytes"] / reps,
+        "parent_peak_mb": two["parent_mb"],
+        "worker_peak_mb": max(two["workers_mb"]),
+    }
+
+
+def _run(reps: int, jobs: int, shard_repetitions: int = 60) -> dict[str, Any]:
+    """Make a dataset in a fresh process, after a first shard for each job that brings the workers up."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, folder, str(reps), str(jobs), str(shard_repetitions)]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _make(folder: Path, reps: int, jobs: int, shard_repetitions: int) -> dict[str, Any]:
+    """What a run takes, and the most memory that this process and its workers ever had (needs /proc)."""
     from generators.produce import produce
     from generators.recipe import Recipe
     from generators.repetition import make_repetitions
 
-    recipe = Recipe(repetitions=reps)
-    seconds, digests, size = {}, {}, 0
-    with tempfile.TemporaryDirectory() as folder:
-        for jobs in (2, 1):
-            start = time.perf_counter()
-            dataset = produce(recipe, Path(folder) / str(jobs), make=make_repetitions, jobs=jobs, progress=False)
-            seconds[jobs], digests[jobs], size = time.perf_counter() - start, dataset.digest, dataset.bytes
-    raw = _raw_stepping(recipe, sample=min(reps, 200))
+    start = time.perf_counter()
+    produce(Recipe(repetitions=4 * jobs, shard_repetitions=4), folder / "first", make=make_repetitions, jobs=jobs)
+    warm, worked = time.perf_counter(), sum(map(_cpu_s, _children()))
+    recipe = Recipe(repetitions=reps, shard_repetitions=shard_repetitions)
+    dataset = produce(recipe, folder / "all", make=make_repetitions, jobs=jobs)
+    seconds = time.perf_counter() - warm
     return {
-        "repetitions": reps,
-        "wall_s_2_jobs": seconds[2],
-        "wall_s_1_job": seconds[1],
-        "speedup_2_jobs_ratio": seconds[1] / seconds[2],
-        "wall_over_raw_ratio": seconds[2] / raw,
-        "same_digest": float(digests[1] == digests[2]),
-        "bytes_a_repetition": size / reps,
+        "start_s": warm - start,
+        "seconds": seconds,
+        "cpu_s": sum(map(_cpu_s, _children())) - worked,
+        "digest": dataset.digest,
+        "bytes": dataset.bytes,
+        "parent_mb": _peak_mb("self"),
+        "workers_mb": [_peak_mb(child) for child in _children()],
     }
+
+
+def _children() -> list[str]:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def _cpu_s(process: str) -> float:
+    user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mb(process: str) -> float:
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024
 
 
 def _raw_stepping(recipe, sample: int) -> float:
@@ -55,3 +105,7 @@ def _raw_stepping(recipe, sample: int) -> float:
         seconds, done = seconds + time.perf_counter() - start, done + steps * len(group)
     wanted = sum(len(p.reference.time) for p in prepared) * recipe.repetitions / sample
     return seconds / done * wanted
+
+
+if __name__ == "__main__":
+    print(json.dumps(_make(Path(sys.argv[1]), *map(int, sys.argv[2:]))))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from generators.store.fields import DatasetError
+from generators.store.fields import DiskError
 
 _TEMPORARY_NAME = re.compile(r".+\.tmp-\d+-[0-9a-f]{32}")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -29,7 +29,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that its name only ever stands for all of its content, on the disk.
 
     Raises:
-        DatasetError: no room, or no permission.
+        DiskError: no room, or no permission.
     """
     temporary = temporary_beside(path)
     with named_failure(path, len(content)):
@@ -47,7 +47,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def named_failure(path: Path, size: int = 0) -> Iterator[None]:
-    """Turn a refusal by the file system into a DatasetError that names the path and what it needs.
+    """Turn a refusal by the file system into a DiskError that names the path and what it needs.
 
     Args:
         path: what is being written.
@@ -64,7 +64,7 @@ def named_failure(path: Path, size: int = 0) -> Iterator[None]:
             )
         else:
             message = f"{path} cannot be written ({error.strerror}), expected a writable place; choose another"
-        raise DatasetError(message) from error
+        raise DiskError(message) from error
 
 
 def sync_folder(folder: Path) -> None:

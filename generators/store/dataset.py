@@ -1,4 +1,4 @@
-"""A dataset: finished shards read as one, written from repetitions at hand, or checked for damage."""
+"""A dataset: finished shards read as one, or written from repetitions at hand."""
 
 import json
 import operator
@@ -12,21 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from generators.store.atomic import named_failure, sync_folder, temporaries, temporary_beside
+from generators.store.atomic import named_failure, sync_folder, temporary_beside
 from generators.store.fields import CLOCKS, DatasetError, Field, Repetition
-from generators.store.manifest import (
-    MANIFEST,
-    Manifest,
-    Shard,
-    check_shard,
-    mismatches,
-    shard_numbers,
-    write_manifest,
-)
+from generators.store.integrity import write_manifest
+from generators.store.manifest import MANIFEST, Manifest, Shard
 from generators.store.shard import ShardReader, write_shard
 
 OPEN_SHARDS = 64
-"""How many files a dataset keeps open in one process."""
+"""How many files a dataset keeps open in one process, with the pieces that were read last: about 100 MB at most."""
 
 
 class Dataset:
@@ -44,6 +37,10 @@ class Dataset:
     def __init__(self, folder: Path | str):
         self.folder = Path(folder).resolve()
         self._manifest = Manifest.read(self.folder / MANIFEST)
+        self._fields = {
+            path if field.group == "drawn" else path.partition("/")[2]: field
+            for path, field in self._manifest.fields.items()
+        }
         self._starts = np.cumsum([0] + [shard.repetitions for shard in self.shards])
         self._readers: dict[int, ShardReader] = {}
         self._recent: OrderedDict[int, None] = OrderedDict()
@@ -73,8 +70,7 @@ class Dataset:
     @property
     def fields(self) -> dict[str, Field]:
         """What `read` can give: names as in `FIELDS`, and "drawn/..."."""
-        paths = self._manifest.fields.items()
-        return {path if f.group == "drawn" else path.partition("/")[2]: f for path, f in paths}
+        return dict(self._fields)
 
     def offsets(self, group: str) -> np.ndarray:
         """Where each repetition starts in what `read` gives: (n + 1,) int64.
@@ -101,11 +97,11 @@ class Dataset:
         path, field = self._path(name)
         first, last, _ = slice(start, stop).indices(len(self))
         parts = [np.zeros((0, *field.shape), field.dtype)]
-        for number, (low, high) in enumerate(zip(self._starts[:-1], self._starts[1:], strict=True)):
-            if low < last and first < high:
-                parts.append(self._reader(number).read(path, max(first, low) - low, min(last, high) - low))
+        for number in range(self._locate(first)[0], self._locate(last - 1)[0] + 1) if first < last else ():
+            low, high = self._starts[number : number + 2]
+            parts.append(self._reader(number).read(path, max(first, low) - low, min(last, high) - low))
         joined = np.concatenate(parts)
-        return np.char.decode(joined, "utf-8") if joined.dtype.kind == "S" else joined
+        return _decoded(joined)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -130,8 +126,8 @@ class Dataset:
 
     def _path(self, name: str) -> tuple[str, Field]:
         for known in (name, f"drawn/{name}"):
-            if known in self.fields:
-                field = self.fields[known]
+            if known in self._fields:
+                field = self._fields[known]
                 return (known if field.group == "drawn" else f"{field.group}/{known}"), field
         raise DatasetError(f"{self.folder} has no field {name!r}, expected one of {list(self.fields)}; choose one")
 
@@ -172,8 +168,18 @@ def _cut(arrays: dict[str, np.ndarray], row: int) -> Repetition:
 
 def _plain(value: Any) -> Any:
     """A number or string as Python has it; an array as a copy, with strings decoded."""
-    value = np.char.decode(value, "utf-8") if value.dtype.kind == "S" else np.array(value)
+    value = np.array(_decoded(value))
     return value.item() if value.ndim == 0 else value
+
+
+def _decoded(array: Any) -> Any:
+    """Strings as Python has them; other arrays as they are."""
+    if array.dtype.kind != "S":
+        return array
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"a string in the dataset is damaged ({error}), expected UTF-8; make it again") from error
 
 
 def write_dataset(
@@ -216,57 +222,3 @@ def write_dataset(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Dataset(folder)
-
-
-def verify(folder: Path | str) -> list[str]:
-    """Check every byte of a dataset folder, finished or not.
-
-    Returns:
-        One sentence for each damage: what is missing, foreign, stale, truncated, altered, duplicated, made by
-        another recipe, or left over. Empty where all is well.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        return [f"{folder} is missing, expected the folder of a dataset; check the name"]
-    damages = [f"{path} is left over from a killed writer, expected none; remove it" for path in temporaries(folder)]
-    manifest, sidecars = None, []
-    try:
-        manifest = Manifest.read(folder / MANIFEST)
-    except DatasetError as error:
-        damages.append(str(error))
-    listed = {shard.number: shard for shard in manifest.shards} if manifest else {}
-    numbers = sorted({*listed, *shard_numbers(folder)})
-    for gap in [number for number, found in enumerate(numbers) if number != found][:1]:
-        damages.append(f"shard {gap} in {folder} is missing, expected {len(numbers)} in a row; make it again")
-    for number in numbers:
-        try:
-            sidecars.append(_verified(folder, number))
-        except DatasetError as error:
-            damages.append(str(error))
-            continue
-        shard = sidecars[-1].shards[0]
-        if manifest and listed.get(number) != shard:
-            kind = "stale or newer than the manifest" if number in listed else "foreign: not in the manifest"
-            damages.append(f"{folder / shard.file} is {kind}, expected what it lists; make the manifest again")
-    for reference in [m for m in (manifest, *sidecars) if m][:1]:
-        damages.extend(mismatches(folder, reference, sidecars))
-    return damages
-
-
-def _verified(folder: Path, number: int) -> Manifest:
-    """The sidecar of a shard whose bytes and contents agree with it."""
-    sidecar = check_shard(folder, number)
-    shard = sidecar.shards[0]
-    reader = ShardReader(folder, sidecar, shard)
-    try:
-        index, digest = reader.load()["repetition/index"], reader.digest()
-    finally:
-        reader.close()
-    if (np.diff(index) <= 0).any() or (index[0], index[-1]) != (shard.first, shard.last):
-        raise DatasetError(
-            f"{reader.path} holds repetitions {index[0]} to {index[-1]}, expected {shard.first} to "
-            f"{shard.last} in order; make the shard again"
-        )
-    if digest != shard.digest:
-        raise DatasetError(f"{reader.path} has the digest {digest}, expected {shard.digest}; make the shard again")
-    return sidecar

@@ -13,6 +13,10 @@ class DatasetError(Exception):
     """A dataset, or what was to become one, is not what it must be; the message says what to do."""
 
 
+class DiskError(DatasetError):
+    """The file system refuses what a dataset needs."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """One kind of array in a dataset.

@@ -1,4 +1,4 @@
-"""What a dataset folder holds and whether it is intact: sidecars, hashes and the manifest.
+"""What a dataset folder holds: sidecars and the manifest.
 
 A folder holds `shard-00000.h5` with its sidecar `shard-00000.json`, further shards, and `manifest.json`. A
 sidecar is the manifest of a single shard; the manifest joins the sidecars and is written last, so a folder
@@ -7,20 +7,17 @@ with a manifest is complete.
 
 import hashlib
 import importlib.metadata
-import json
 import platform
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
-from generators.store.atomic import write_atomically
+from generators.store.documents import FORMAT, read_document, recipe_hash, write_document
 from generators.store.fields import DRAWN_DTYPES, FIELDS, DatasetError, Field
 
-FORMAT = "squat-sensor dataset 1"
 MANIFEST = "manifest.json"
 _SHARD_NAME = re.compile(r"shard-(\d{5,9})\.(h5|json)")
 
@@ -75,12 +72,14 @@ class Manifest:
         fields: by path, such as "sample/time".
         versions: of the machine, Python and the packages, for each way that shards were made.
         shards: in order.
+        format: one of `FORMATS`; the shards have the same.
     """
 
     recipe: dict[str, Any]
     fields: dict[str, Field]
     versions: tuple[dict[str, str], ...]
     shards: tuple[Shard, ...]
+    format: str = FORMAT
 
     @property
     def digest(self) -> str:
@@ -90,7 +89,7 @@ class Manifest:
     def write(self, path: Path) -> None:
         """Write as JSON, atomically, with a checksum over everything else."""
         document = {
-            "format": FORMAT,
+            "format": self.format,
             "recipe": self.recipe,
             "recipe_hash": recipe_hash(self.recipe),
             "fields": {name: [f.dtype, list(f.shape)] for name, f in self.fields.items()},
@@ -100,36 +99,26 @@ class Manifest:
             "digest": self.digest,
             "shards": [asdict(shard) for shard in self.shards],
         }
-        document["checksum"] = _hash_of_json(document)
-        write_atomically(path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+        write_document(path, document)
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read what `write` wrote.
 
         Raises:
-            DatasetError: the file is missing, damaged, or of another format.
+            DatasetError: the file is missing, damaged, or of an unknown format.
         """
-        if not path.is_file():
-            raise DatasetError(f"{path} is missing, expected it beside the shards; make the dataset again")
-        try:
-            document = json.loads(path.read_bytes())
-            checksum, found = document.pop("checksum"), _hash_of_json(document)
-            if document["format"] != FORMAT:
-                raise ValueError(f"its format is {document['format']!r}, expected {FORMAT!r}")
-            if checksum != found:
-                raise ValueError(f"its checksum is {found}, expected {checksum}")
+        with read_document(path) as document:
             shards = tuple(_shard(item) for item in document["shards"])
-            if any(after.number != before.number + 1 for before, after in pairwise(shards)):
+            if not shards or any(after.number != before.number + 1 for before, after in pairwise(shards)):
                 raise ValueError("its shards are not in a row")
             return cls(
                 recipe=dict(document["recipe"]),
                 fields={name: _field(name, *item) for name, item in document["fields"].items()},
                 versions=tuple(document["versions"]),
                 shards=shards,
+                format=document["format"],
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DatasetError(f"{path} is damaged or foreign ({error}); make the file again") from error
 
 
 def _field(path: str, dtype: str, shape: list[int]) -> Field:
@@ -153,27 +142,6 @@ def _shard(item: dict[str, Any]) -> Shard:
     return shard
 
 
-def recipe_hash(recipe: dict[str, Any]) -> str:
-    """Hash of a recipe, whatever the order of its keys.
-
-    Raises:
-        DatasetError: the recipe is not JSON.
-    """
-    try:
-        return _hash_of_json(recipe)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"the recipe cannot be kept ({error}), expected only what JSON holds; convert it") from error
-
-
-def canonical_json(document: dict[str, Any]) -> str:
-    """JSON whose text is the same for equal documents."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _hash_of_json(document: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical_json(document).encode()).hexdigest()
-
-
 def versions() -> dict[str, str]:
     """Versions of what a shard's contents depend on; absent packages are left out."""
     found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
@@ -188,32 +156,9 @@ def shard_numbers(folder: Path) -> list[int]:
     return sorted({int(match[1]) for path in folder.iterdir() if (match := _SHARD_NAME.fullmatch(path.name))})
 
 
-def check_shard(folder: Path, number: int) -> Manifest:
-    """Compare a shard with its sidecar, byte for byte.
-
-    Returns:
-        The sidecar.
-
-    Raises:
-        DatasetError: either file is missing or damaged.
-    """
-    name = f"shard-{number:05d}"
-    path = folder / f"{name}.h5"
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing, expected shard {number}; make the shard again")
-    sidecar = Manifest.read(folder / f"{name}.json")
-    numbers = [shard.number for shard in sidecar.shards]
-    if numbers != [number]:
-        raise DatasetError(
-            f"{folder / name}.json describes the shards {numbers}, expected [{number}]; make the shard again"
-        )
-    shard = sidecar.shards[0]
-    check_size(path, shard)
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != shard.sha256:
-        raise DatasetError(f"{path} has sha256 {found}, expected {shard.sha256}; make the shard again")
-    return sidecar
+def sidecar_of(folder: Path, number: int) -> Path:
+    """Where the sidecar of a shard is, or will be."""
+    return folder / f"shard-{number:05d}.json"
 
 
 def check_size(path: Path, shard: Shard) -> None:
@@ -226,43 +171,3 @@ def check_size(path: Path, shard: Shard) -> None:
     if size != shard.bytes:
         found = "is missing" if size is None else f"has {size} bytes"
         raise DatasetError(f"{path} {found}, expected {shard.bytes} bytes; make the shard again")
-
-
-def write_manifest(folder: Path | str) -> None:
-    """Complete a dataset: check every shard and join their sidecars into `manifest.json`.
-
-    Raises:
-        DatasetError: a shard is missing, damaged, or does not go with the others.
-    """
-    folder = Path(folder)
-    numbers = shard_numbers(folder)
-    sidecars = [check_shard(folder, number) for number in range(max(numbers, default=0) + 1)]
-    for problem in mismatches(folder, sidecars[0], sidecars):
-        raise DatasetError(problem)
-    kinds = {canonical_json(v): v for sidecar in sidecars for v in sidecar.versions}
-    Manifest(
-        recipe=sidecars[0].recipe,
-        fields=sidecars[0].fields,
-        versions=tuple(kinds[key] for key in sorted(kinds)),
-        shards=tuple(sidecar.shards[0] for sidecar in sidecars),
-    ).write(folder / MANIFEST)
-
-
-def mismatches(folder: Path, reference: Manifest, sidecars: list[Manifest]) -> Iterator[str]:
-    """Say which sidecars, given in the order of their shards, differ from a reference or overlap."""
-    for sidecar in sidecars:
-        path = folder / sidecar.shards[0].file
-        if sidecar.recipe != reference.recipe:
-            yield (
-                f"{path} was made by the recipe {recipe_hash(sidecar.recipe)[:12]}, expected "
-                f"{recipe_hash(reference.recipe)[:12]}; remove it, or make it again"
-            )
-        elif sidecar.fields != reference.fields:
-            odd = sorted(dict(sidecar.fields.items() ^ reference.fields.items()))
-            yield f"{path} differs from the other shards in the fields {odd}; make every shard the same way"
-    for before, after in pairwise(sidecar.shards[0] for sidecar in sidecars):
-        if after.first <= before.last:
-            yield (
-                f"{folder / after.file} starts with repetition {after.first}, expected one after "
-                f"{before.last}, the last of {before.file}: a range is duplicated; make the shard again"
-            )

@@ -11,19 +11,14 @@ import h5py
 import numpy as np
 
 from generators.store.atomic import write_atomically
+from generators.store.documents import FORMAT, canonical_json, recipe_hash
 from generators.store.fields import CLOCKS, DatasetError, Field, Repetition, join
-from generators.store.manifest import (
-    FORMAT,
-    Manifest,
-    Shard,
-    canonical_json,
-    check_size,
-    recipe_hash,
-    versions,
-)
+from generators.store.manifest import Manifest, Shard, check_size, versions
 
 CHUNK_BYTES = 1 << 20
 """Largest piece that HDF5 reads at once."""
+UNIT_BYTES = 16
+"""Longest unit that is read."""
 DECLARED_PER_STORED = 1000
 """How many bytes a file may declare for each byte that it has."""
 
@@ -85,11 +80,12 @@ class ShardReader:
         self._file: h5py.File | None = None
         self._passed: tuple[int, ...] = ()
         self._offsets: dict[str, np.ndarray] = {}
+        self._arrays: dict[str, h5py.Dataset] = {}
         self._open()
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file = None
+        self._file, self._arrays = None, {}
 
     def _open(self) -> h5py.File:
         if self._file is not None:
@@ -150,7 +146,10 @@ class ShardReader:
 
     def _values(self, path: str, rows: slice = slice(None)) -> np.ndarray:
         try:
-            return _array(self._open(), path)[rows]
+            file = self._open()
+            if path not in self._arrays:
+                self._arrays[path] = _array(file, path)
+            return self._arrays[path][rows]
         except OSError as error:
             raise DatasetError(
                 f"{self.path} holds a damaged {path} ({error}), expected what was written; make it again"
@@ -206,6 +205,8 @@ def _guard(file: h5py.File, manifest: Manifest, shard: Shard) -> None:
     for group in {f.group for f in manifest.fields.values()} & CLOCKS.keys():
         expected[f"{group}/offsets"] = (np.dtype("<i8"), (shard.repetitions + 1,))
     groups = _members(file, h5py.Group)
+    for group in groups:
+        _guard_attributes(group, file[group], {})
     paths = [f"{group}/{name}" for group in groups for name in _members(file[group], h5py.Dataset)]
     if odd := sorted(set(paths) ^ expected.keys()):
         raise ValueError(f"its arrays and those of the manifest differ in {odd}, expected the same")
@@ -215,12 +216,14 @@ def _guard(file: h5py.File, manifest: Manifest, shard: Shard) -> None:
         if (array.dtype, array.shape) != expected[path]:
             raise ValueError(f"{path} is {array.dtype} {array.shape}, expected {expected[path]}")
         declared += _declared_bytes(path, array)
-        _guard_attributes(path, array, {"unit"})
+        _guard_attributes(path, array, {"unit": UNIT_BYTES})
     if declared > DECLARED_PER_STORED * shard.bytes:
         raise ValueError(f"it declares {declared} bytes, expected at most 1000 for each of its {shard.bytes}")
-    _guard_attributes("the file", file, {"format", "recipe"})
-    if file.attrs["recipe"] != np.bytes_(canonical_json(manifest.recipe)):
-        raise ValueError("its recipe is not that of the manifest, expected the same")
+    texts = {"format": manifest.format, "recipe": canonical_json(manifest.recipe)}
+    _guard_attributes("the file", file, {name: len(text.encode()) for name, text in texts.items()})
+    for name, text in texts.items():
+        if file.attrs[name] != np.bytes_(text):
+            raise ValueError(f"its {name} is not that of the manifest, expected the same")
 
 
 def _members(group: Any, kind: type) -> list[str]:
@@ -251,8 +254,11 @@ def _declared_bytes(path: str, array: h5py.Dataset) -> int:
     return declared
 
 
-def _guard_attributes(owner: str, item: h5py.File | h5py.Dataset, known: set[str]) -> None:
+def _guard_attributes(owner: str, item: Any, known: dict[str, int]) -> None:
+    """Refuse attributes that are not one of the known texts, by name and longest size in bytes."""
     for name in item.attrs:
         attribute = item.attrs.get_id(name)
         if name not in known or attribute.dtype.kind != "S" or attribute.shape != ():
-            raise ValueError(f"{owner} has the attribute {name} ({attribute.dtype}), expected text in {known}")
+            raise ValueError(f"{owner} has the attribute {name} ({attribute.dtype}), expected text in {[*known]}")
+        if attribute.dtype.itemsize > known[name]:
+            raise ValueError(f"{name} of {owner} has {attribute.dtype.itemsize} bytes, expected {known[name]} at most")

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from real2sim.cli import datasets, looking, runs
+from real2sim.cli import datasets, looking, runs, upkeep
 
 INTERRUPTED = 130
 
@@ -59,4 +59,5 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_stages(commands)
     datasets.add_datasets(commands)
     looking.add_looking(commands)
+    upkeep.add_upkeep(commands)
     return parser

@@ -1,4 +1,4 @@
-"""`squat generate, info, verify`: simulated datasets."""
+"""`squat generate, info`: simulated datasets."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from typing import Any
 
 from real2sim.cli.options import add_machine, positive
 
+SHARD_REPETITIONS = 60  # as `generators.recipe` has it
 PRESETS = ("randomised", "paper", "stand-in")
 
 
@@ -20,32 +21,102 @@ def add_datasets(commands: Any) -> None:
     generate.add_argument("--seed", type=int, default=0, help="of every draw (default: %(default)s)")
     generate.add_argument("--rate", type=float, default=20.0, help="of the streams in Hz (default: %(default)s)")
     generate.add_argument("--reps-a-set", type=positive, default=1, help="by one wearer (default: %(default)s)")
-    generate.add_argument("--out", type=Path, required=True, help="folder of the dataset")
+    generate.add_argument(
+        "--reps-a-shard", type=positive, default=SHARD_REPETITIONS, help="in a file (default: %(default)s)"
+    )
+    generate.add_argument("--out", type=Path, required=True, help="folder of the dataset; goes on with what is there")
+    generate.add_argument("--resume", action="store_true", help="refuse to start a new dataset")
+    generate.add_argument("--part", type=_part, default=(1, 1), metavar="K/N", help="make the K-th of N parts only")
     add_machine(generate)
+    _add_engines(generate)
     generate.set_defaults(run=_generate)
     info = commands.add_parser("info", help="what a dataset holds")
     info.add_argument("dataset", type=Path)
     info.add_argument("--json", action="store_true", help="print digest, repetitions, bytes and recipe as JSON")
     info.set_defaults(run=_info)
-    verify = commands.add_parser("verify", help="name every damage in a dataset")
-    verify.add_argument("dataset", type=Path)
-    verify.set_defaults(run=_verify)
+
+
+def _add_engines(generate: argparse.ArgumentParser) -> None:
+    """Adds the options that say where the shards are made, and for how long."""
+    where = generate.add_argument_group("where")
+    where.add_argument(
+        "--backend",
+        choices=("loky", "dask", "sequential"),
+        default="loky",
+        help="processes of this machine, a Dask cluster, or this process for debugging (default: %(default)s)",
+    )
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, such as tcp://10.0.0.1:8786")
+    where.add_argument("--cluster", choices=("slurm", "local"), help="submit an array job; local tries it out here")
+    where.add_argument("--tasks", type=positive, default=10, help="of the array job (default: %(default)s)")
+    where.add_argument("--minutes", type=positive, default=240, help="for a task of the array (default: %(default)s)")
+    where.add_argument("--partition", help="of the SLURM cluster")
+    where.add_argument("--shard-seconds", type=positive, help="before a shard is given up (default: 60 + 2 a rep)")
+    where.add_argument("--memory-gb", type=positive, default=2, help="for a worker (default: %(default)s)")
 
 
 def _generate(options: argparse.Namespace) -> None:
+    from generators.attempts import Limits, default_limits
     from generators.produce import produce
     from generators.recipe import PRESETS as recipes
     from generators.repetition import make_repetitions
     from generators.store import DatasetError
+    from generators.store.plan import PLAN
 
     try:
         recipe = recipes[options.preset](
-            repetitions=options.reps, seed=options.seed, rate_hz=options.rate, repetitions_a_set=options.reps_a_set
+            repetitions=options.reps,
+            seed=options.seed,
+            rate_hz=options.rate,
+            repetitions_a_set=options.reps_a_set,
+            shard_repetitions=options.reps_a_shard,
         )
     except ValueError as error:
         raise DatasetError(f"this recipe cannot be made: {error}; change the option") from error
-    dataset = produce(recipe, options.out, make=make_repetitions, jobs=options.jobs, progress=not options.quiet)
+    if options.resume and not (options.out / PLAN).exists():
+        raise DatasetError(f"{options.out} holds no {PLAN}, expected a dataset to resume; leave out --resume")
+    limits = default_limits(recipe.shard_repetitions)
+    dataset = produce(
+        recipe,
+        options.out,
+        make=make_repetitions,
+        engine=_engine(options),
+        limits=Limits(
+            seconds=options.shard_seconds or limits.seconds,
+            memory_bytes=options.memory_gb << 30,
+        ),
+        part=options.part,
+        progress=not options.quiet,
+    )
     print(f"{len(dataset)} repetitions, {dataset.bytes / 1e6:.1f} MB, digest {dataset.digest}")
+
+
+def _engine(options: argparse.Namespace) -> Any:
+    """Where the options say that the shards are to be made."""
+    from generators.cluster import ArrayJob
+    from generators.engines import Dask, Loky, Sequential
+    from generators.store import DatasetError
+
+    if bool(options.scheduler) != (options.backend == "dask"):
+        raise DatasetError(
+            f"--backend {options.backend} got the scheduler {options.scheduler}, expected an address with dask and "
+            "none otherwise; give both or neither"
+        )
+    if options.cluster:
+        partition = {"slurm_partition": options.partition} if options.partition else {}
+        return ArrayJob(
+            cluster=options.cluster, tasks=options.tasks, jobs=options.jobs, minutes=options.minutes, options=partition
+        )
+    if options.backend == "dask":
+        return Dask(scheduler=options.scheduler)
+    return Sequential() if options.backend == "sequential" else Loky(jobs=options.jobs)
+
+
+def _part(text: str) -> tuple[int, int]:
+    """Two numbers such as 2/4."""
+    k, _, n = text.partition("/")
+    if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
+        raise argparse.ArgumentTypeError(f"{text} is not a part such as 2/4")
+    return int(k), int(n)
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -67,17 +138,3 @@ def _info(options: argparse.Namespace) -> None:
         print(f"recipe.{name:<22} {value}")
     for name, field in dataset.fields.items():
         print(f"{field.group:<11} {name:<34} {field.dtype} {field.shape or ''} {field.unit:<6} {field.meaning}")
-
-
-def _verify(options: argparse.Namespace) -> None:
-    from generators.store import DatasetError, verify
-
-    damage = verify(options.dataset)
-    for line in damage:
-        print(line)
-    if damage:
-        raise DatasetError(
-            f"{options.dataset} has {len(damage)} damaged or misplaced parts, expected none; make it again with"
-            " `squat generate`, which keeps what is sound"
-        )
-    print("sound")

@@ -80,6 +80,23 @@ def make_with_many_deaths(recipe: ToyRecipe, start: int, stop: int) -> Iterator[
         yield repetition
 
 
+def make_hanging(recipe: ToyRecipe, start: int, stop: int) -> Iterator[Repetition]:
+    """Never returns from native code at one index, and keeps the interpreter to itself."""
+    for repetition in make_toy(recipe, start, stop):
+        if repetition.index == recipe.fault_index:
+            sum(range(10**15))
+        yield repetition
+
+
+def make_eating(recipe: ToyRecipe, start: int, stop: int) -> Iterator[Repetition]:
+    """Takes all the memory that there is at one index."""
+    eaten = []
+    for repetition in make_toy(recipe, start, stop):
+        while repetition.index == recipe.fault_index:
+            eaten.append(np.ones(1_000_000))
+        yield repetition
+
+
 def make_with_error(recipe: ToyRecipe, start: int, stop: int) -> Iterator[Repetition]:
     for repetition in make_toy(recipe, start, stop):
         if repetition.index == recipe.fault_index:

@@ -1,0 +1,68 @@
+"""`squat generate, verify, repair, merge, info` on a few simulated repetitions."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from generators.store import Dataset
+from real2sim import cli
+
+SMALL = ("--reps", "3", "--reps-a-shard", "1", "--backend", "sequential", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("datasets") / "whole"
+    assert cli.main(["generate", *SMALL, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_parts_are_made_apart_and_merged(tmp_path, whole):
+    for k in ("1", "2"):
+        assert cli.main(["generate", *SMALL, "--part", f"{k}/2", "--out", str(tmp_path / k)]) == 0
+    assert cli.main(["merge", str(tmp_path / "2"), str(tmp_path / "1"), "--out", str(tmp_path / "all")]) == 0
+    assert Dataset(tmp_path / "all").digest == Dataset(whole).digest
+
+
+def test_damage_is_named_and_repaired(tmp_path, whole, capsys):
+    folder = Path(shutil.copytree(whole, tmp_path / "d"))
+    assert cli.main(["verify", str(folder)]) == 0
+    (folder / "shard-00001.h5").unlink()
+    capsys.readouterr()
+    assert cli.main(["verify", str(folder)]) == 2
+    said = capsys.readouterr()
+    assert "shard-00001.h5 is missing" in said.out
+    assert "`squat repair` makes them again" in said.err
+    assert cli.main(["repair", str(folder), "--quiet", "--jobs", "1"]) == 0
+    assert Dataset(folder).digest == Dataset(whole).digest
+    assert cli.main(["verify", str(folder)]) == 0
+
+
+def test_more_repetitions_extend_and_resume_starts_nothing(tmp_path, whole, capsys):
+    folder = tmp_path / "d"
+    assert cli.main(["generate", *SMALL, "--resume", "--out", str(folder)]) == 2
+    assert "expected a dataset to resume" in capsys.readouterr().err
+    assert cli.main(["generate", *SMALL, "--reps", "2", "--out", str(folder)]) == 0
+    assert cli.main(["generate", *SMALL, "--resume", "--out", str(folder)]) == 0
+    assert Dataset(folder).digest == Dataset(whole).digest
+
+
+def test_info_is_json_when_asked(whole, capsys):
+    assert cli.main(["info", str(whole), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["repetitions"], facts["digest"]) == (3, Dataset(whole).digest)
+
+
+@pytest.mark.parametrize("wrong", ["0/2", "3/2", "1", "a/b"])
+def test_a_part_that_is_none_is_refused(tmp_path, wrong):
+    with pytest.raises(SystemExit):
+        cli.main(["generate", *SMALL, "--part", wrong, "--out", str(tmp_path / "d")])
+
+
+@pytest.mark.parametrize("wrong", [["--backend", "dask"], ["--scheduler", "tcp://127.0.0.1:1"]])
+def test_dask_and_its_scheduler_go_together(tmp_path, wrong, capsys):
+    assert cli.main(["generate", *SMALL[:4], *wrong, "--out", str(tmp_path / "d")]) == 2
+    assert "give both or neither" in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
