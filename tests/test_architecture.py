@@ -20,7 +20,7 @@ HOMES = {
     "gymnasium": ("squat_env/",),
     "real2sim": ("real2sim/",),
     "generators": ("generators/", "real2sim/"),
-    "matplotlib": ("real2sim/report.py",),
+    "matplotlib": ("real2sim/report.py", "real2sim/validation/page.py"),
 }
 # the only files of real2sim that may make data and not just read it
 MAKERS = ("real2sim/simulation.py", "real2sim/cli/datasets.py")

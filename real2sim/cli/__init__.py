@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from real2sim.cli import datasets, runs
+from real2sim.cli import datasets, runs, validating
 
 INTERRUPTED = 130
 
@@ -53,4 +53,5 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_demo(commands)
     runs.add_stages(commands)
     datasets.add_datasets(commands)
+    validating.add_validate(commands)
     return parser
