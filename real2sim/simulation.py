@@ -56,14 +56,16 @@ def validation_recipe(*, reps: int, seed: int, arms: tuple[str, ...] = ()) -> An
         ValueError: A posture is unknown.
     """
     from generators.recipe import randomised
-    from squat_env.motion import ARM_POSTURES
+    from squat_env.arms import ARM_POSTURES
+    from squat_env.exercises import exercise_named
 
     if unknown := sorted(set(arms) - set(ARM_POSTURES)):
         raise ValueError(f"arms are {unknown}, expected some of {sorted(ARM_POSTURES)}; choose them")
     recipe = randomised(repetitions=reps, seed=seed, rate_hz=50.0, repetitions_a_set=VALIDATED_SET)
     if not arms:
         return recipe
-    motion = replace(recipe.population.motion, arms=tuple((name, 1.0) for name in arms))
+    ranges = recipe.population.motion or exercise_named("squat").ranges
+    motion = replace(ranges, arms=tuple((name, 1.0) for name in arms))
     return replace(recipe, population=replace(recipe.population, motion=motion))
 
 

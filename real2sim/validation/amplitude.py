@@ -30,6 +30,18 @@ def swing(values: np.ndarray) -> float:
     return float(np.ptp(np.percentile(known, (5, 95)))) if len(known) else float("nan")
 
 
+def turn_deg(one: np.ndarray, other: np.ndarray) -> float:
+    """Angle between the mean accelerations (n, 3) and (m, 3) of two phases [deg]; NaN where either is empty.
+
+    Over a whole phase the mean is gravity, nearly: the angle says how far the device tips between the two.
+    """
+    means = [part[np.isfinite(part).all(axis=1)] for part in (one, other)]
+    if not all(map(len, means)):
+        return float("nan")
+    a, b = (part.mean(axis=0) / np.linalg.norm(part.mean(axis=0)) for part in means)
+    return float(np.rad2deg(np.arccos(np.clip(a @ b, -1.0, 1.0))))
+
+
 def band_rms(values: np.ndarray, rate_hz: float, bands_hz: tuple[tuple[float, float], ...] = BANDS_HZ) -> np.ndarray:
     """Root mean square of a signal within frequency bands.
 

@@ -26,6 +26,7 @@ class Posture:
         height: Middle of the hips over the ground [m].
         leg: Thigh and shank, mean of both sides [m].
         knee, hip, elbow: Flexion [deg], 0 straight; (T, 2).
+        shank: Line from ankle to knee against the vertical [deg], forwards positive; (T, 2).
         lean: Line from hips to shoulders against the vertical [deg], forwards positive.
         upper_arm: Against straight down [deg]: 90 horizontal, 180 overhead; (T, 2).
         wrist: From the middle of the shoulders to the wrists [m], forwards, left and up; (T, 6).
@@ -41,6 +42,7 @@ class Posture:
     knee: np.ndarray
     hip: np.ndarray
     elbow: np.ndarray
+    shank: np.ndarray
     lean: np.ndarray
     upper_arm: np.ndarray
     wrist: np.ndarray
@@ -73,7 +75,8 @@ def posture_of(landmarks: np.ndarray) -> Posture:
         knee=180.0 - angles[:, _columns("knee")],
         hip=180.0 - angles[:, _columns("hip")],
         elbow=180.0 - angles[:, _columns("elbow")],
-        lean=np.rad2deg(np.arctan2(_dot(trunk, ahead), trunk[:, 2])),
+        shank=_both(lambda side: _tilt(at[f"{side}_knee"] - at[f"{side}_ankle"], ahead)),
+        lean=_tilt(trunk, ahead),
         upper_arm=_both(lambda side: _angle(at[f"{side}_elbow"] - at[f"{side}_shoulder"], -_UP)),
         wrist=np.column_stack([_dot(wrist, axis) for wrist in wrists for axis in (ahead, left, _UP)]),
         stance=np.linalg.norm((at["left_ankle"] - at["right_ankle"])[:, :2], axis=1),
@@ -101,6 +104,11 @@ def _angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.rad2deg(np.arccos(np.clip(_dot(a, b) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b), -1.0, 1.0)))
 
 
+def _tilt(segment: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """Angle (T,) of an upright segment towards the front [deg]."""
+    return np.rad2deg(np.arctan2(_dot(segment, ahead), segment[:, 2]))
+
+
 def _foot(at: dict[str, np.ndarray], side: str) -> np.ndarray:
     """Horizontal direction (T, 3) from heel to toes."""
     foot = (at[f"{side}_foot_index"] - at[f"{side}_heel"]) * (1.0, 1.0, 0.0)
@@ -124,6 +132,25 @@ def _leg_length(at: dict[str, np.ndarray]) -> np.ndarray:
         (f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (("hip", "knee"), ("knee", "ankle"))
     ]
     return 0.5 * np.sum([np.linalg.norm(at[a] - at[b], axis=1) for a, b in bones], axis=0)
+
+
+_BONES = {
+    "hips": ("left_hip", "right_hip"),
+    "shoulders": ("left_shoulder", "right_shoulder"),
+    "thigh": ("left_hip", "left_knee"),
+    "upper_arm": ("left_shoulder", "left_elbow"),
+    "forearm": ("left_elbow", "left_wrist"),
+}
+
+
+def proportions(landmarks: np.ndarray) -> dict[str, float]:
+    """Distances of landmarks (T, 17, 3) over leg length: hips, shoulders, thigh, upper arm, forearm, medians."""
+    at = {name: landmarks[:, k] for k, name in enumerate(LANDMARKS)}
+    leg = np.maximum(_leg_length(at), SMALLEST_LENGTH_M)
+    return {
+        f"{name}_length": float(np.median(np.linalg.norm(at[a] - at[b], axis=1) / leg))
+        for name, (a, b) in _BONES.items()
+    }
 
 
 def _inside(at: dict[str, np.ndarray], side: str, left: np.ndarray) -> np.ndarray:

@@ -130,9 +130,10 @@ def _picture(figure: Figure) -> str:
 
 def draw_curves(curves: Sequence[CurveComparison]) -> Figure:
     """Every curve over the repetition, people on top of the simulation."""
-    figure = Figure(figsize=(4.5 * len(curves), 3.2))
-    axes = figure.subplots(1, len(curves), squeeze=False)[0]
-    for panel, item in zip(axes, curves, strict=True):
+    rows = -(-len(curves) // 2)
+    figure = Figure(figsize=(9.5, 3.2 * rows))
+    panels = figure.subplots(rows, 2, squeeze=False).flat
+    for panel, item in zip(panels, curves, strict=False):
         share = np.linspace(0.0, 100.0, item.real.shape[1])
         panel.fill_between(share, *item.band, color=SIMULATION, alpha=0.12, lw=0, label="simulation, 5-95 %")
         for spread, colour, who in ((item.simulated, SIMULATION, "simulation"), (item.real, PEOPLE, "people")):
@@ -140,7 +141,9 @@ def draw_curves(curves: Sequence[CurveComparison]) -> Figure:
             panel.plot(share, spread[1], color=colour, lw=1.8, label=f"{who}, median")
         panel.set(xlabel="share of the repetition [%]", ylabel=CURVES[item.name])
         panel.set_title(f"{item.coverage:.0%} of the people's samples inside", fontsize=9)
-    axes[0].legend(fontsize=7, frameon=False)
+    figure.axes[0].legend(fontsize=7, frameon=False)
+    for panel in figure.axes[len(curves) :]:
+        panel.remove()
     figure.tight_layout()
     return figure
 

@@ -10,13 +10,13 @@ import numpy as np
 from real2sim.recordings import Recording
 from real2sim.recordings.alignment import labels_on_grid, stream_on_grid
 from real2sim.validation import amplitude
-from real2sim.validation.movement import Events, Posture, curve, find_events, posture_of
+from real2sim.validation.movement import Events, Posture, curve, find_events, posture_of, proportions
 from squat_env.signals import IMU_MAX_GAP_S, RANGE_MAX_GAP_S, resample, stretches, uniform_grid
 
 RATE_HZ = 50.0  # of the grid to which both sides' inertial signals are brought
 LANDMARK_RATE_HZ = 20.0  # of the grid to which both sides' landmarks are brought
 
-Group = Literal["posture", "arms", "feet", "tempo", "range", "watch", "phone"]
+Group = Literal["body", "posture", "arms", "feet", "tempo", "range", "watch", "phone"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,7 @@ def _device(name: Literal["watch", "phone"]) -> tuple[Quantity, ...]:
         (f"{name}_accel_upright", "m/s^2", f"{accel}, the same while upright"),
         (f"{name}_accel_down", "m/s^2", f"{accel}, the same while down"),
         (f"{name}_accel_peak", "m/s^2", f"{accel}, 99th percentile of its norm about gravity"),
+        (f"{name}_turn", "deg", f"{name}, how far it tips between upright and down"),
         (f"{name}_gyro", "rad/s", f"{gyro}, rms"),
         (f"{name}_gyro_upright", "rad/s", f"{gyro}, rms while upright"),
         (f"{name}_gyro_down", "rad/s", f"{gyro}, rms while down"),
@@ -60,12 +61,22 @@ def _device(name: Literal["watch", "phone"]) -> tuple[Quantity, ...]:
 
 QUANTITIES: tuple[Quantity, ...] = (
     *_quantities(
+        "body",
+        ("hips_length", "leg", "distance of the hips, over leg length"),
+        ("shoulders_length", "leg", "distance of the shoulders, over leg length"),
+        ("thigh_length", "leg", "thigh, over leg length"),
+        ("upper_arm_length", "leg", "upper arm, over leg length"),
+        ("forearm_length", "leg", "forearm, over leg length"),
+    ),
+    *_quantities(
         "posture",
         ("knee_bottom", "deg", "knee flexion at the bottom"),
         ("knee_standing", "deg", "knee flexion while standing"),
         ("knee_travel", "deg", "knee flexion, bottom minus standing"),
         ("hip_bottom", "deg", "hip flexion (trunk to thigh) at the bottom"),
         ("hip_travel", "deg", "hip flexion, bottom minus standing"),
+        ("shank_standing", "deg", "shank against the vertical while standing, forwards positive"),
+        ("shank_bottom", "deg", "shank against the vertical at the bottom"),
         ("lean_standing", "deg", "trunk lean while standing"),
         ("lean_bottom", "deg", "trunk lean at the bottom"),
         ("lean_travel", "deg", "trunk lean, bottom minus standing"),
@@ -95,6 +106,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         ("descent_s", "s", "descent"),
         ("bottom_s", "s", "at the bottom (within 5 % of the drop)"),
         ("ascent_s", "s", "ascent"),
+        ("bottom_share", "", "bottom over movement (a cosine's is 0.17)"),
         ("descent_share", "", "descent over descent and ascent"),
         ("pause_s", "s", "standing between two repetitions"),
         ("share_down", "", "share of the time labelled down"),
@@ -162,8 +174,8 @@ def _measure_movement(recording: Recording, values: dict[str, np.ndarray], curve
     time = uniform_grid(stream.t[0], stream.t[-1], LANDMARK_RATE_HZ)
     places = resample(stream.t, stream.values, time, max_gap_s=IMU_MAX_GAP_S)
     whole = np.isfinite(places).all(axis=1)
-    posture = posture_of(places[whole].reshape(-1, 17, 3))
-    time = time[whole]
+    landmarks, time = places[whole].reshape(-1, 17, 3), time[whole]
+    posture = posture_of(landmarks)
     number = labels_on_grid(recording.labels, time, LANDMARK_RATE_HZ)[1]
     found: list[tuple[Events, Posture, np.ndarray]] = []
     for repetition in np.unique(number[number >= 0]):
@@ -176,6 +188,7 @@ def _measure_movement(recording: Recording, values: dict[str, np.ndarray], curve
     rows = [_measure_repetition(*repetition) for repetition in found]
     values |= {name: np.array([row[name] for row in rows]) for name in rows[0]}
     values |= _measure_set([events for events, *_ in found], values["drop"])
+    values |= {name: np.array([value]) for name, value in proportions(landmarks).items()}
     for name in ("knee", "hip", "lean"):
         curves[name] = np.array([curve(t, _mean_side(getattr(p, name)), events) for events, p, t in found])
     if recording.range is not None:
@@ -216,8 +229,9 @@ def _measure_repetition(events: Events, posture: Posture, time: np.ndarray) -> d
         "bottom_s": events.ascent - events.bottom,
         "ascent_s": events.stand - events.ascent,
     }
+    values["bottom_share"] = values["bottom_s"] / values["movement_s"]
     values["descent_share"] = values["descent_s"] / (values["descent_s"] + values["ascent_s"])
-    for name in ("knee", "hip", "lean", "upper_arm", "elbow"):
+    for name in ("knee", "hip", "shank", "lean", "upper_arm", "elbow"):
         values[f"{name}_standing"], values[f"{name}_bottom"] = at(standing, name), at(bottom, name)
         values[f"{name}_travel"] = values[f"{name}_bottom"] - values[f"{name}_standing"]
     return values
@@ -267,7 +281,7 @@ def _measure_device(recording: Recording, device: str) -> dict[str, np.ndarray]:
     moved = {"accel": amplitude.dynamic(imu[:, :3]), "gyro": np.linalg.norm(imu[:, 3:], axis=1)}
     runs = stretches(np.asarray(np.isfinite(imu).all(axis=1)))
     start, stop = max(runs, key=lambda run: run[1] - run[0]) if runs else (0, 0)
-    values: dict[str, float] = {}
+    values = {f"{device}_turn": amplitude.turn_deg(imu[phase == 1, :3], imu[phase == 0, :3])}
     for kind, signal in moved.items():
         name = f"{device}_{kind}"
         values[name], values[f"{name}_peak"] = amplitude.rms(signal), amplitude.peak(signal)

@@ -61,6 +61,7 @@ def test_posture_gives_back_the_angles_of_a_built_body(turn_deg):
     )
     np.testing.assert_allclose(posture.knee, [[10, 10], [90, 90]], atol=1e-6)
     np.testing.assert_allclose(posture.lean, [2, 40], atol=1e-6)
+    np.testing.assert_allclose(posture.shank, [[5, 5], [45, 45]], atol=1e-6)
     np.testing.assert_allclose(posture.hip[1], 45 + 40, atol=1e-6)
     np.testing.assert_allclose(posture.toe_out, 17, atol=1e-6)
     np.testing.assert_allclose(posture.upper_arm, 120, atol=1e-6)
@@ -102,6 +103,13 @@ def test_what_is_no_repetition_has_no_events(height):
     assert find_events(np.arange(50) * 0.05, height) is None
 
 
+def test_the_bottom_of_a_cosine_is_a_sixth_of_its_movement():
+    time = np.arange(0, 2, 0.005)
+    events = find_events(time, 1.0 + 0.25 * np.cos(np.pi * time))
+    assert events is not None
+    assert (events.ascent - events.bottom) / (events.stand - events.descent) == pytest.approx(0.168, abs=0.002)
+
+
 def test_curve_runs_from_event_to_event():
     time = np.arange(0, 5, 0.01)
     events = find_events(time, 1.0 - 0.4 * trapezium(time, 1.0, 1.0, 0.0, 1.0))
@@ -133,6 +141,13 @@ def test_amplitudes_ignore_what_is_missing():
 
 def test_dynamic_is_zero_at_rest():
     np.testing.assert_allclose(amplitude.dynamic(9.81 * np.array([[0, 0, 1.0], [0.6, 0, 0.8]])), 0, atol=1e-12)
+
+
+def test_turn_is_the_angle_of_the_means():
+    upright = 9.81 * np.array([[0.0, 0.1, 1.0], [0.0, -0.1, 1.0], [np.nan, 0.0, 0.0]])
+    down = 9.81 * np.array([[np.sin(0.5), 0.0, np.cos(0.5)]])
+    assert amplitude.turn_deg(upright, down) == pytest.approx(np.rad2deg(0.5))
+    assert np.isnan(amplitude.turn_deg(upright, down[:0]))
 
 
 PERIOD_S, DESCENT_S, BOTTOM_S, ASCENT_S = 4.0, 1.2, 0.4, 1.0
@@ -181,6 +196,9 @@ def test_measure_gives_back_what_was_put_in():
         "knee_left_right": 0,
         "heel_rise": 0,
     }
+    lengths = {"hips": 0.3, "shoulders": 0.3, "thigh": THIGH, "upper_arm": UPPER_ARM, "forearm": FOREARM}
+    for name, value in lengths.items():
+        np.testing.assert_allclose(values[f"{name}_length"], value / (THIGH + SHANK), atol=1e-6, err_msg=name)
     for name, value in expected.items():
         np.testing.assert_allclose(values[name], value, atol=1e-3, err_msg=name)
         assert len(values[name]) == 5, name
@@ -321,7 +339,7 @@ def test_validate_prints_the_table_and_writes_the_page(stand_ins, simulated, tmp
     assert {"knee_bottom", "range_swing", "watch_accel", "phone_gyro"} <= set(rows)
     assert all(0 <= row["coverage"] <= 1 for row in rows.values())
     assert set(result["curves"]) == {"knee", "hip", "lean", "range"}
-    assert (out / "validation.html").read_text().count("data:image/png") == 8  # the curves, seven groups
+    assert (out / "validation.html").read_text().count("data:image/png") == 9  # the curves, eight groups
 
 
 def test_validate_without_recordings_holds_against_bands(tmp_path, capsys):
