@@ -62,7 +62,7 @@ class Comparison:
     @property
     def coverage(self) -> float:
         """Share of the people's values inside the band."""
-        return 1.0 - self.below - self.above
+        return max(0.0, 1.0 - self.below - self.above)
 
     @property
     def verdict(self) -> str:

@@ -1,5 +1,8 @@
 """From landmarks to posture and tempo: the same functions for people and for the simulation.
 
+Landmarks that stand for skin markers (lateral knees and ankles, raised shoulders) differ from joint centres by some
+centimetres and degrees; differences between standing and bottom hardly do.
+
 Landmarks are (T, 17, 3) world positions [m], z up, in the order of `real2sim.recordings.recording.LANDMARKS`.
 """
 

@@ -10,7 +10,6 @@ from real2sim.validation.quantities import QUANTITIES, Measured
 
 ASSUMED = "assumed"
 LORENZETTI = "Lorenzetti et al. 2018, BMC Sports Sci Med Rehabil 10:14"
-SCHOENFELD = "Schoenfeld 2010, J Strength Cond Res 24:3497"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,9 @@ LOADS: Mapping[str, tuple[str, str]] = {
 """What only the simulation tells, by inverse dynamics: unit and meaning."""
 
 BANDS: tuple[Band, ...] = (
-    Band(name="knee_bottom", low=40.0, high=140.0, source=SCHOENFELD),
+    Band(name="knee_bottom", low=40.0, high=140.0, source=ASSUMED),  # quarter to deep squats
+    # the hip centres lie 0.72 of the pelvis' width apart (Bell et al. 1989, Human Movement Science 8:3); widths assumed
+    Band(name="hips_length", low=0.17, high=0.26, source=ASSUMED),
     Band(name="toe_out", low=0.0, high=42.0, source=LORENZETTI),
     Band(name="movement_s", low=1.5, high=6.0, source=ASSUMED),
     Band(name="descent_share", low=0.5, high=0.65, source=ASSUMED),
