@@ -22,10 +22,15 @@ def write_stand_ins(folder: Path, dataset: Dataset) -> list[Recording]:
     Returns:
         The recordings as written.
     """
-    sets = dataset.read("set")
-    recordings = [_recording(dataset, np.flatnonzero(sets == number)) for number in np.unique(sets)]
+    recordings = as_recordings(dataset)
     write_folder(folder, recordings)
     return recordings
+
+
+def as_recordings(dataset: Dataset) -> list[Recording]:
+    """Each set of a dataset in the form of a recording of one person, by increasing number."""
+    sets = dataset.read("set")
+    return [_recording(dataset, np.flatnonzero(sets == number)) for number in np.unique(sets)]
 
 
 def _recording(dataset: Dataset, members: np.ndarray) -> Recording:

@@ -22,7 +22,7 @@ HOMES = {
     "gymnasium": ("squat_env/",),
     "real2sim": ("real2sim/",),
     "generators": ("generators/", "real2sim/"),
-    "matplotlib": ("real2sim/report.py", "real2sim/signal_panel.py", "real2sim/film.py"),
+    "matplotlib": ("real2sim/report.py", "real2sim/signal_panel.py", "real2sim/film.py", "real2sim/validation/page.py"),
     "PIL": ("real2sim/film.py",),
     "imageio_ffmpeg": ("real2sim/film.py",),
 }

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from real2sim.cli import datasets, looking, runs, upkeep
+from real2sim.cli import datasets, looking, runs, upkeep, validating
 
 INTERRUPTED = 130
 
@@ -60,4 +60,5 @@ def _parser() -> argparse.ArgumentParser:
     datasets.add_datasets(commands)
     looking.add_looking(commands)
     upkeep.add_upkeep(commands)
+    validating.add_validate(commands)
     return parser

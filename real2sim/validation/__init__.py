@@ -1,0 +1,1 @@
+"""Is it human? Simulated repetitions beside real ones and beside published bands."""
