@@ -279,7 +279,8 @@ def _refuse_imbalance(
     if beyond.max() > 0:
         raise InfeasibleMotion(
             "balance",
-            f"the weight would be {1e3 * beyond.max():.0f} mm beside what carries it, expected above it; move slower or less far",
+            f"the weight would be {1e3 * beyond.max():.0f} mm beside what carries it, expected above it;"
+            " move slower or less far",
         )
 
 

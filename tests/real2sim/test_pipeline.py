@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from real2sim import cli
+from real2sim.cli import runs
 from real2sim.pipeline import complete
 from real2sim.recordings.plain import read_folder
 from real2sim.run import Config, Run, RunError
@@ -217,13 +217,13 @@ def test_help_answers_without_heavy_imports():
 
 @pytest.mark.parametrize(("text", "numbers"), [("1-4", (1, 2, 3, 4)), ("7,1-2", (1, 2, 7)), ("3", (3,))])
 def test_people_by_number(text, numbers):
-    assert cli._numbers(text) == numbers
+    assert runs._numbers(text) == numbers
 
 
 @pytest.mark.parametrize("text", ["", "a", "4-1", "1-", "-3"])
 def test_people_that_are_no_numbers(text):
     with pytest.raises(Exception, match="not a list of people"):
-        cli._numbers(text)
+        runs._numbers(text)
 
 
 def test_stand_ins_read_back_as_recordings(recordings):
