@@ -162,8 +162,9 @@ def _measure(options: argparse.Namespace, prepared: "Prepared", simulation: "Sim
     import numpy as np
 
     from real2sim.signal_panel import Signals
-    from squat_env.devices import measure_imu, measure_range
+    from squat_env.inertial import measure_imu
     from squat_env.population import Seeds
+    from squat_env.ranging import measure_range
     from squat_env.sensors import observe_scene, read_sensors
 
     rng = Seeds(seed=options.seed, index=0).generator("noise")
