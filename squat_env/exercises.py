@@ -98,7 +98,7 @@ EXERCISES: dict[str, Exercise] = {
         height="seat",
         feedback=(60.0, 12.0),
         seat_of_knee=(0.85, 1.15),
-        faults=("excessive_lean", "asymmetry", "too_fast"),
+        faults=("excessive_lean", "asymmetry", "knee_valgus"),
     ),
     "lunge": Exercise(
         meaning="lower the rear knee with one foot in front of the other, and stand up",
