@@ -83,18 +83,18 @@ EXERCISES: dict[str, Exercise] = {
     "sit_to_stand": Exercise(
         meaning="sit down on a chair that carries the pelvis, and stand up",
         ranges=MotionRanges(
-            lean_deg=(28.0, 55.0),
+            lean_deg=(24.0, 48.0),
             lumbar_share=(0.0, 0.4),
             stance=(0.5, 1.3),
             toe_out_deg=(0.0, 25.0),
             balance=(0.40, 0.50),
             balance_change=(-0.32, -0.18),
             arms=tuple((name, 1.0) for name in ("sides", "lap", "crossed", "hips", "forward", "goal_post", "swinging")),
-            movement_s=(2.2, 6.0),
+            movement_s=(2.6, 6.5),
             bottom_s=(0.2, 3.0),
             depth_varies=False,
         ),
-        stages=(("depth", 0.58), ("settle", 0.42)),
+        stages=(("depth", 0.54), ("settle", 0.46)),
         height="seat",
         feedback=(60.0, 12.0),
         seat_of_knee=(0.85, 1.15),
@@ -228,7 +228,7 @@ EXERCISES: dict[str, Exercise] = {
         prime="hip_flexion",
         height="floor",
         lifts=True,
-        faults=("partial_range", "bent_knees", "too_fast"),
+        faults=("partial_range", "bent_knees"),
     ),
 }
 

@@ -22,7 +22,7 @@ FULL_LIFT_DEG = {"knee_up": 80.0, "side_crunch": 55.0, "leg_raise": 75.0}
 # Lean of the trunk beyond which it is too much, and the worst that is drawn [deg] (assumed).
 LEAN_DEG = {
     "squat": (48.0, 70.0),
-    "sit_to_stand": (50.0, 65.0),
+    "sit_to_stand": (44.0, 60.0),
     "lunge": (25.0, 48.0),
     "side_lunge": (45.0, 62.0),
     "deadlift": (70.0, 84.0),

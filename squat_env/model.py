@@ -28,6 +28,7 @@ DEVICES = ("watch", "phone")
 PHONE_SIZE_M = (0.0321, 0.0658, 0.0038)  # half sizes of an iPhone 13 mini
 WATCH_SIZE_M = (0.0175, 0.0205, 0.0053)  # half sizes of an Apple Watch 7, 41 mm
 
+SEAT_BACK_M = 0.08  # how far behind the hip centres an upright pelvis rests on a seat
 ARMATURE = 0.005  # kg m^2; keeps the light distal joints well conditioned
 DAMPING_PER_STIFFNESS = 0.12  # s
 
@@ -324,7 +325,8 @@ def _add_seat(spec: mujoco.MjSpec, body: Body, height: float) -> None:
     )
     radius = seat_radius(body)
     for side, sign in (("left", 1), ("right", -1)):
-        _contact(spec.body("pelvis"), f"{side}_buttock", [0, sign * 0.5 * hip_width(body), 0], radius, kind=2)
+        for name, back in (("seat_bone", 0.0), ("buttock", -SEAT_BACK_M)):
+            _contact(spec.body("pelvis"), f"{side}_{name}", [back, sign * 0.5 * hip_width(body), 0], radius, kind=2)
     spec.body("pelvis").add_site(name="seat_support", pos=[0, 0, -radius])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from squat_env.body import Body, BodyRanges, sample_body
 from squat_env.devices import DeviceRanges, Devices, sample_devices
 from squat_env.equipment import Equipment
-from squat_env.exercises import Exercise, exercise_named, sample_equipment
+from squat_env.exercises import exercise_named, sample_equipment
 from squat_env.faults import with_faults
 from squat_env.model import DEVICES, build_model
 from squat_env.motion import Motion, MotionRanges, sample_motion
@@ -126,7 +126,8 @@ def prepare(
     body = body or sample_body(population.body, seeds.generator("body"))
     devices = devices or sample_devices(population.devices, seeds.generator("devices"))
     equipment = equipment or sample_equipment(kind, body, seeds.generator("equipment"))
-    placement, model = _place(population, seeds, kind, body, equipment, placement, redraws)
+    balance = kind.feedback is not None or bool(motion.heel_rise_deg if motion else (faults or {}).get("heel_rise"))
+    placement, model = _place(population, seeds, balance, body, equipment, placement, redraws)
     ranges = population.motion or kind.ranges
     for attempt in range(first_attempt, first_attempt + ATTEMPTS):
         drawn = motion
@@ -149,7 +150,7 @@ def prepare(
 def _place(
     population: Population,
     seeds: Seeds,
-    exercise: Exercise,
+    balance: bool,
     body: Body,
     equipment: Equipment,
     given: Placement | None,
@@ -157,7 +158,7 @@ def _place(
 ) -> tuple[Placement, mujoco.MjModel]:
     for attempt in range(ATTEMPTS):
         placement = given or sample_placement(population.placement, seeds.generator("placement", attempt))
-        model = build_model(body, placement, equipment, balance=exercise.feedback is not None)
+        model = build_model(body, placement, equipment, balance=balance)
         inside = device_inside(model)
         if inside is None:
             return placement, model

@@ -15,7 +15,7 @@ from squat_env.body import Body
 from squat_env.dynamics import Balance, inverse_dynamics
 from squat_env.equipment import NO_EQUIPMENT, Equipment
 from squat_env.exercises import Exercise, exercise_named
-from squat_env.model import DAMPING_PER_STIFFNESS, joint_names
+from squat_env.model import DAMPING_PER_STIFFNESS, SEAT_BACK_M, joint_names
 from squat_env.motion import Motion
 from squat_env.placement import SIDES
 from squat_env.posture import NO_SWAY, Geometry, InfeasibleMotion, Path, Pose, balance_target, pose, sample_sway
@@ -34,6 +34,7 @@ TIPTOE = 0.92  # of the foot's length, where it can carry
 BALL = 0.62  # of the foot's length, from where a foot on its ball carries
 BUTTOCKS_M = 0.06  # how far they reach towards the legs
 SEATED = 0.3  # share of settling at which the seat carries
+HEEL_RISE_FEEDBACK = (60.0, 14.0)  # 1/s^2, 1/s; nobody stands on the balls of the feet without
 UNLOADED = 1e-4  # compliance of a support that carries nothing
 MINIMUM_JERK_PEAK = 5.77  # peak acceleration of a minimum-jerk movement over distance / time^2
 
@@ -193,12 +194,13 @@ def _dynamics(
     qpos = _qpos(root(coarse), joints(coarse))
     found = inverse_dynamics(model, data, qpos, qvel, qacc, supports, compliance)
     torque = CubicSpline(coarse, found.torque)(time)
-    if exercise.feedback is None and exercise.height != "floor":
+    feedback = HEEL_RISE_FEEDBACK if motion.heel_rise_deg else exercise.feedback
+    if feedback is None and exercise.height != "floor":
         return torque, None
     _refuse_imbalance(exercise, geometry, motion, path, qpos, found.pressure)
-    if exercise.feedback is None:
+    if feedback is None:
         return torque, None
-    stiffness, damping = exercise.feedback
+    stiffness, damping = feedback
     push = found.push * float(model.body_mass.sum()) / model.actuator_gainprm[:, 0][:, None]
     push[..., 2] = 0.0  # the legs carry the height themselves
     push *= (1.0 - np.clip(path.settle / SEATED, 0.0, 1.0))[:, None, None]
@@ -267,7 +269,8 @@ def _refuse_imbalance(
         beyond = pressure[:, 0] - root[:, 0] - BUTTOCKS_M
     elif exercise.height == "seat":
         feet = _beyond(_soles(geometry, motion, (0, 1)), pressure)
-        seat = np.maximum(root[:, 0] - pressure[:, 0], feet * (pressure[:, 0] > geometry.ankles[:, 0].max()))
+        behind = root[:, 0] - SEAT_BACK_M * path.settle - pressure[:, 0]
+        seat = np.maximum(behind, feet * (pressure[:, 0] > geometry.ankles[:, 0].max()))
         beyond = np.where(path.settle > 0, seat, feet)
     else:
         alone = (path.shift > ALONE_SHIFT) & exercise.lifts
