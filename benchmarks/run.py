@@ -11,6 +11,7 @@ from pathlib import Path
 
 CASES = {
     "physics": 1000,
+    "env": 10,
     "generate": 3000,
     "store": 3000,
     "faults": 100,

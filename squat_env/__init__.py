@@ -3,4 +3,8 @@
 import gymnasium as gym
 
 if "SquatSensor-v0" not in gym.registry:
-    gym.register(id="SquatSensor-v0", entry_point="squat_env.env:SquatSensorEnv")
+    gym.register(
+        id="SquatSensor-v0",
+        entry_point="squat_env.env:SquatSensorEnv",
+        vector_entry_point="squat_env.vector:SquatSensorVectorEnv",
+    )

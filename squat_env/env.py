@@ -1,267 +1,205 @@
-"""`SquatSensor-v0`: a humanoid squats and is measured by a phone and a watch."""
+"""`SquatSensor-v0`: a humanoid does an exercise and is measured by a phone and a watch."""
 
-from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import gymnasium as gym
-import mujoco
 import numpy as np
-from gymnasium import spaces
 
-from squat_env.body import Body
-from squat_env.inertial import distort_imu
-from squat_env.labels import halfway, upright
-from squat_env.landmarks import joint_angles
-from squat_env.model import DEVICES, TIMESTEP_S
-from squat_env.motion import Motion
-from squat_env.placement import Placement
-from squat_env.population import Population, Seeds, prepare
-from squat_env.ranging import distort_range
-from squat_env.reference import controls
-from squat_env.sensors import observe_scene
-from squat_env.simulate import FALLEN_HEIGHT, initial_state
+from squat_env.episode import Episode, next_seed
+from squat_env.instruments import UNIT_COLUMNS, Panel, tame
+from squat_env.render import WearerRenderer, stand
+from squat_env.stepping import Stepper
+from squat_env.task import JOINTS, RESIDUAL_RAD, Task, action_space, columns, observation_space
 
-ACCEL_LIMIT = 8 * 9.80665  # m/s^2, full scale
-GYRO_LIMIT = float(np.deg2rad(2000.0))  # rad/s, full scale
-RANGE_LIMIT = 5.0  # m; no two places on a body are further apart
-RESIDUAL_RAD = 0.2  # what an action of 1 adds to a joint's target
-RANGE_HZ = 5.0
+PIXELS = 480  # width and height of a picture
 
 
 class SquatSensorEnv(gym.Env):
-    """A free-standing humanoid squats under a PD controller, wearing a phone and a watch placed at random.
+    """A free-standing humanoid exercises under a PD controller, wearing a phone and a watch placed at random.
 
     Every reset draws a body, a motion, a placement and the devices' errors. One episode is one set, standing to
     standing.
 
     Action, `Box(-1, 1, (29,))`: added to the controller's joint targets, 1 = 0.2 rad, in the order of
-    `squat_env.model.joint_names`. The zero action squats.
+    `squat_env.model.joint_names`. The zero action does the exercise.
 
-    Observation, `Dict`; the mean of the physics steps since the last control step, with the devices' errors:
+    Observation, `Dict`, at the end of a step:
 
-    | key           | shape | unit  | bounds        | frame                                               |
-    |---------------|-------|-------|---------------|-----------------------------------------------------|
-    | `watch_accel` | (3,)  | m/s^2 | +-8 g         | watch, proper acceleration (+9.81 up at rest)       |
-    | `watch_gyro`  | (3,)  | rad/s | +-2000 deg/s  | watch                                               |
-    | `phone_accel` | (3,)  | m/s^2 | +-8 g         | phone                                               |
-    | `phone_gyro`  | (3,)  | rad/s | +-2000 deg/s  | phone                                               |
-    | `range`       | (1,)  | m     | 0 to 5        | the last reading; 0 before the first                |
-    | `range_valid` | (1,)  | -     | 0 or 1        | 1 where `range` was read in this control step (5 Hz) |
+    | key              | shape | unit  | bounds        | meaning                                                     |
+    |------------------|-------|-------|---------------|-------------------------------------------------------------|
+    | `watch_accel`    | (3,)  | m/s^2 | +-8 g         | proper acceleration in the watch's frame (+9.81 up at rest) |
+    | `watch_gyro`     | (3,)  | rad/s | +-2000 deg/s  | angular velocity in the watch's frame                       |
+    | `phone_accel`    | (3,)  | m/s^2 | +-8 g         | the same of the phone, in its frame                         |
+    | `phone_gyro`     | (3,)  | rad/s | +-2000 deg/s  |                                                             |
+    | `range`          | (1,)  | m     | 0 to 5        | the last reading of the distance that came, 0 before it     |
+    | `range_valid`    | (1,)  | -     | 0 or 1        | 1 where it came at the end of this step                     |
+    | `joint_position` | (29,) | rad   | +-2 pi        | with `proprioception=True`, in the order of the action      |
+    | `joint_velocity` | (29,) | rad/s | +-100         | with `proprioception=True`                                  |
+
+    Which state a value belongs to: a step leads from state a to state b through n physics steps of 2.5 ms. `accel` and
+    `gyro` are the mean of the readings of n states, a up to the one before b; `range`, the joints and `info` are those
+    of b. At the reset all belong to the first state.
 
     Reward: the sum of the terms in `info["reward_terms"]`:
 
-    | term       | range   | meaning                                                                       |
-    |------------|---------|-------------------------------------------------------------------------------|
-    | `upright`  | 0 or 1  | the pelvis is above half its planned height                                   |
-    | `tracking` | 0 to 1  | exp(-(rms joint error / 0.1 rad)^2)                                           |
-    | `effort`   | -0.1..0 | -0.1 x mean squared action                                                    |
+    | term       | range   | meaning                                                                            |
+    |------------|---------|------------------------------------------------------------------------------------|
+    | `upright`  | 0 or 1  | the pelvis is above half its planned height                                        |
+    | `tracking` | 0 to 1  | exp(-(rms error of the joints against the plan / 0.1 rad)^2)                       |
+    | `effort`   | -0.1..0 | -0.1 x mean squared action                                                         |
 
-    `info` holds `phase` (0 down, 1 upright), `phase4` (0 stand, 1 descent, 2 bottom, 3 ascent), `repetition`,
-    `progress` (0-1 of the set), `joint_angles` (10,) [deg], `landmarks` (17, 3) [m], `range_true` [m],
-    `line_of_sight`, `body_thickness` [m].
+    `info` is worked out when it is read, value by value:
 
-    Terminated when the pelvis falls below half its planned height; truncated at the end of the set.
+    | key              | type, shape   | unit | meaning                                                                |
+    |------------------|---------------|------|------------------------------------------------------------------------|
+    | `phase`          | int           | -    | 0 down, 1 upright                                                      |
+    | `phase4`         | int           | -    | 0 stand, 1 descent, 2 bottom, 3 ascent, as planned                     |
+    | `repetition`     | int           | -    | number of the repetition, as planned                                   |
+    | `progress`       | float         | -    | 0 to 1, over the set                                                   |
+    | `joint_angles`   | (10,)         | deg  | in the order of `squat_env.landmarks.JOINT_ANGLES`; 180 is straight    |
+    | `landmarks`      | (17, 3)       | m    | in the order of `squat_env.model.LANDMARKS`, world frame               |
+    | `range_true`     | float         | m    | distance of the devices                                                |
+    | `line_of_sight`  | bool          | -    | the devices see each other                                             |
+    | `body_thickness` | float         | m    | body on the straight line between them                                 |
+    | `reward_terms`   | dict of float | -    | after a step                                                           |
 
-    Args:
-        reps: Repetitions of a set.
-        control_hz: Control steps a second; a divisor of 400.
-        sensing: "measured" with the devices' errors, "ideal" without.
-        device_level: Factor on the devices' errors; 0 is ideal.
-        population: What bodies, motions, placements and devices are drawn from.
-        body, placement, motion: Fixed for every episode instead of drawn; `reset(options={...})` takes them too.
-        render_mode: None or "rgb_array".
+    Terminated when the pelvis falls below half its planned height or the physics fails; truncated at the end of the
+    set.
 
-    Raises:
-        ValueError: An argument is outside what it may be.
+    Attributes:
+        task: The arguments.
+        episode: The set that is going on: its `draw`, `model`, `reference`, and more.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 20}
 
-    def __init__(
-        self,
-        *,
-        reps: int = 1,
-        control_hz: int = 20,
-        sensing: Literal["measured", "ideal"] = "measured",
-        device_level: float = 1.0,
-        population: Population | None = None,
-        body: Body | None = None,
-        placement: Placement | None = None,
-        motion: Motion | None = None,
-        render_mode: str | None = None,
-    ):
-        physics_hz = round(1 / TIMESTEP_S)
-        if physics_hz % control_hz:
-            raise ValueError(f"control_hz is {control_hz}, expected a divisor of {physics_hz}")
-        if reps < 1:
-            raise ValueError(f"reps is {reps}, expected at least 1")
-        if sensing not in ("measured", "ideal"):
-            raise ValueError(f"sensing is {sensing!r}, expected 'measured' or 'ideal'")
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
-        level = device_level if sensing == "measured" else 0.0
-        self.population = replace(
-            population or Population(),
-            devices=replace((population or Population()).devices, level=level),
-        )
-        self.reps, self.control_hz, self.render_mode = reps, control_hz, render_mode
-        self.metadata = self.metadata | {"render_fps": control_hz}
-        self._substeps = physics_hz // control_hz
-        self._fixed = {"body": body, "placement": placement, "motion": motion}
-        self._renderer: mujoco.Renderer | None = None
-        imu = {"accel": ACCEL_LIMIT, "gyro": GYRO_LIMIT}
-        boxes: dict[str, spaces.Box] = {
-            f"{device}_{kind}": spaces.Box(-limit, limit, (3,), np.float32)
-            for device in DEVICES
-            for kind, limit in imu.items()
-        }
-        boxes["range"] = spaces.Box(0.0, RANGE_LIMIT, (1,), np.float32)
-        boxes["range_valid"] = spaces.Box(0.0, 1.0, (1,), np.float32)
-        self.observation_space = spaces.Dict({**boxes})
-        self._boxes = boxes
-        self.action_space = spaces.Box(-1.0, 1.0, (29,), np.float32)
+    def __init__(self, *, render_mode: str | None = None, **arguments: Any):
+        """See `squat_env.task.Task` for the arguments other than `render_mode`, which is None or "rgb_array".
+
+        Raises:
+            ValueError: An argument is outside what it may be.
+            TypeError: There is no such argument.
+        """
+        self.task, self.render_mode = Task(**arguments), checked_render_mode(render_mode)
+        self.metadata = self.metadata | {"render_fps": int(self.task.control_hz)}
+        self.observation_space, self.action_space = observation_space(self.task), action_space()
+        self._columns, self._ticks = columns(self.task), self.task.ticks
+        self._width = max(part.stop for part in self._columns.values())
+        self._set: Episode | None = None
+        self._panel = Panel(1)
+        self._camera = Camera()
+
+    @property
+    def episode(self) -> Episode:
+        """The set that is going on.
+
+        Raises:
+            gymnasium.error.ResetNeeded: There is none yet.
+        """
+        if self._set is None:
+            raise gym.error.ResetNeeded("there is no set yet, expected reset() before this")
+        return self._set
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        """Draws and plans a new set; `options` may hold "body", "placement", "motion" to fix those.
+        """Draws and plans a new set; `options` may fix its "body", "placement" and "motion".
 
         Raises:
-            ValueError: An unknown option, or a fixed value that is physically impossible.
+            ValueError: An unknown option, or a fixed value that is physically impossible; the set that is going on
+                goes on.
         """
         super().reset(seed=seed)
-        options = options or {}
-        if unknown := set(options) - set(self._fixed):
-            raise ValueError(f"options hold {sorted(unknown)}, expected only {sorted(self._fixed)}")
-        seeds = Seeds(seed=int(self.np_random.integers(2**63)), index=0)
-        prepared = prepare(self.population, seeds, repetitions=self.reps, **(self._fixed | options))
-        self.draw, self.model, self.reference = prepared.draw, prepared.model, prepared.reference
-        self._close_renderer()
-        self._targets = controls(self.model, self.reference)
-        _, self.data = initial_state(self.model, self.reference)
-        self._looker = mujoco.MjData(self.model)
-        self._noise = seeds.generator("noise")
-        self._tick, self._range, self._next_range = 0, 0.0, 0.0
-        self._halfway = halfway(self.reference.qpos[:, 2], self.reference.repetition)
-        self._read_now()
-        return self._observation(), self._info()
+        self._set = Episode(self.task, next_seed(self.np_random), options or {})
+        self._stepper = Stepper(self._set.model, self._set.controller, self._set.start)
+        row = np.empty((1, self._width), np.float32)
+        row[0, :UNIT_COLUMNS] = self._panel.put(0, self._set.units, self._set.start.sensors)
+        return self._seen(row), self._set.info()
 
     def step(self, action: np.ndarray):
-        """Runs the physics for one control step.
+        """Goes one control step on.
 
         Raises:
-            ValueError: The action is not finite or has the wrong shape.
+            ValueError: The action is not finite or has the wrong shape; nothing has moved.
+            gymnasium.error.ResetNeeded: The set is over, or there is none yet.
         """
-        action = self._checked(action)
-        self._advance(RESIDUAL_RAD * action)
-        fallen = self._fallen()
-        observation, info = self._observation(), self._info()
-        info["reward_terms"] = self._reward_terms(action, fallen)
-        return (
-            observation,
-            float(sum(info["reward_terms"].values())),
-            fallen,
-            not fallen and self._tick + self._substeps >= len(self._targets),
-            info,
-        )
+        episode, residual = self.episode.going_on(), residuals(action, (JOINTS,))
+        readings = self._stepper.advance(self._ticks, residual)
+        episode.move(self._stepper.qpos.copy(), self._stepper.qvel, self._stepper.warned)
+        terms = self._reward_terms(residual)
+        observation = self._observe(readings)
+        info = episode.info(reward_terms=terms)
+        return observation, sum(terms.values()), episode.fallen, episode.over, info
 
     def render(self) -> np.ndarray | None:
         """An image (480, 480, 3) of the wearer, None without a render mode."""
-        if self.render_mode is None:
-            return None
-        if self._renderer is None:
-            self._renderer = mujoco.Renderer(self.model, 480, 480)
-            self._camera = mujoco.MjvCamera()
-            self._camera.distance, self._camera.azimuth, self._camera.elevation = 3.2, 130.0, -12.0
-            self._camera.lookat[:] = 0.0, 0.0, 0.5 * self.draw.body.height_m
-        self._renderer.update_scene(self.data, self._camera)
-        return self._renderer.render()
+        return None if self.render_mode is None else self._camera.shoot(self.episode)
 
     def close(self) -> None:
         """Frees the renderer."""
-        self._close_renderer()
+        self._camera.close()
 
-    def _close_renderer(self) -> None:
-        if self._renderer is not None:
+    def _reward_terms(self, residual: np.ndarray) -> dict[str, float]:
+        missed = self.episode.qpos[7:] - self.episode.planned
+        return self.episode.reward_terms(float(missed.dot(missed)), float(residual.dot(residual)))
+
+    def _observe(self, readings: np.ndarray) -> dict[str, np.ndarray]:
+        row = np.empty((1, self._width), np.float32)
+        readings = tame(readings) if self.episode.fallen else readings
+        self._panel.read((0,), (self.episode.step,), readings[None], row[:, :UNIT_COLUMNS])
+        return self._seen(row)
+
+    def _seen(self, row: np.ndarray) -> dict[str, np.ndarray]:
+        """What the agent sees, of which `row` (1, W) has the inertial units."""
+        self.episode.observe(row[0])
+        return {name: row[0, part] for name, part in self._columns.items()}
+
+
+def checked_render_mode(mode: str | None) -> str | None:
+    """The mode.
+
+    Raises:
+        ValueError: There is no such mode.
+    """
+    if mode not in (None, "rgb_array"):
+        raise ValueError(f"render_mode is {mode!r}, expected None or 'rgb_array'")
+    return mode
+
+
+def residuals(actions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """What actions, cut to [-1, 1], add to the controller's targets: float64 of the same shape [rad].
+
+    Raises:
+        ValueError: They are not finite or not of this shape.
+    """
+    actions = np.asarray(actions)
+    if actions.shape != shape:
+        raise ValueError(f"action has shape {actions.shape}, expected {shape}")
+    if not np.vdot(actions, actions) <= 1.0:  # only then can one of them be beyond 1, or not finite
+        if wrong := np.count_nonzero(~np.isfinite(actions)):
+            raise ValueError(f"action has {wrong} values that are not finite, expected values from -1 to 1")
+        actions = np.clip(actions, -1.0, 1.0)
+    return actions * RESIDUAL_RAD
+
+
+class Camera:
+    """Takes pictures of wearers; a copy or a pickle of it is as good as new."""
+
+    def __init__(self):
+        self._of: Episode | None = None
+
+    def shoot(self, episode: Episode) -> np.ndarray:
+        """An image (480, 480, 3) of the wearer where he is, the line of sight in its colour."""
+        if self._of is not episode:
+            self.close()
+            self._of, self._renderer = episode, WearerRenderer(episode.model, width=PIXELS, height=PIXELS)
+            planned = episode.reference.qpos[:: episode.task.ticks]
+            self._camera = stand(self._renderer.model, planned, view="three-quarter", aspect=1.0)
+        return self._renderer.draw(episode.qpos, self._camera)
+
+    def close(self) -> None:
+        """Frees the renderer."""
+        if self._of is not None:
+            self._of = None
             self._renderer.close()
-            self._renderer = None
 
-    def _checked(self, action: np.ndarray) -> np.ndarray:
-        action = np.asarray(action, dtype=np.float64)
-        if action.shape != self.action_space.shape or not np.isfinite(action).all():
-            raise ValueError(
-                f"action has shape {action.shape} and {np.count_nonzero(~np.isfinite(action))} non-finite values,"
-                f" expected {self.action_space.shape} finite ones"
-            )
-        return np.clip(action, -1.0, 1.0)
-
-    def _advance(self, residual: np.ndarray) -> None:
-        """Steps the physics; the controller's targets move at every physics step."""
-        readings = np.empty((self._substeps, self.model.nsensordata))
-        last = len(self._targets) - 1
-        for k in range(self._substeps):
-            self.data.ctrl[:] = self._targets[min(self._tick + k, last)] + residual
-            mujoco.mj_step(self.model, self.data)
-            readings[k] = self.data.sensordata
-        self._tick += self._substeps
-        self._readings = readings
-
-    def _read_now(self) -> None:
-        mujoco.mj_forward(self.model, self.data)
-        self._readings = self.data.sensordata[None].copy()
-
-    def _fallen(self) -> bool:
-        now = min(self._tick, len(self._targets) - 1)
-        bad = any(warning.number for warning in self.data.warning)
-        return bool(bad or self.data.qpos[2] < FALLEN_HEIGHT * self.reference.qpos[now, 2])
-
-    def _reward_terms(self, action: np.ndarray, fallen: bool) -> dict[str, float]:
-        now = min(self._tick, len(self._targets) - 1)
-        error = np.sqrt(np.mean((self.data.qpos[7:] - self.reference.qpos[now, 7:]) ** 2))
-        return {
-            "upright": 0.0 if fallen else 1.0,
-            "tracking": float(np.exp(-((error / 0.1) ** 2))),
-            "effort": -0.1 * float(np.mean(action**2)),
-        }
-
-    def _observation(self) -> dict[str, np.ndarray]:
-        mean = self._readings.mean(0)
-        observation = {}
-        for device in DEVICES:
-            accel, gyro = (mean[self.model.sensor(f"{device}_{kind}").adr[0] :][:3] for kind in ("accel", "gyro"))
-            errors = getattr(self.draw.devices, device)
-            accel, gyro = distort_imu(accel[None], gyro[None], errors, self._noise, rate_hz=self.control_hz)
-            observation[f"{device}_accel"], observation[f"{device}_gyro"] = accel[0], gyro[0]
-        self._scene = observe_scene(self.model, self.data.qpos[None], self._looker)
-        observation["range"], observation["range_valid"] = self._observe_range()
-        return {
-            name: np.clip(observation[name], box.low, box.high).astype(np.float32) for name, box in self._boxes.items()
-        }
-
-    def _observe_range(self) -> tuple[np.ndarray, np.ndarray]:
-        now, valid = self._tick * TIMESTEP_S, 0.0
-        if now >= self._next_range - 1e-9:
-            self._next_range += 1.0 / RANGE_HZ
-            reading = distort_range(
-                np.array([self._true_range()]), self._scene.thickness, self.draw.devices.range, self._noise
-            )[0]
-            if np.isfinite(reading):
-                self._range, valid = float(reading), 1.0
-        return np.array([self._range]), np.array([valid])
-
-    def _true_range(self) -> float:
-        watch, phone = (self._looker.site(name).xpos for name in DEVICES)
-        return float(np.linalg.norm(watch - phone))
-
-    def _info(self) -> dict[str, Any]:
-        now = min(self._tick, len(self._targets) - 1)
-        scene, repetition = self._scene, int(self.reference.repetition[now])
-        return {
-            "phase": int(upright(scene.pelvis_height, self._halfway[repetition])[0]),
-            "phase4": int(self.reference.phase4[now]),
-            "repetition": repetition,
-            "progress": now / (len(self._targets) - 1),
-            "joint_angles": joint_angles(scene.landmarks)[0],
-            "landmarks": scene.landmarks[0],
-            "range_true": self._true_range(),
-            "line_of_sight": bool(scene.line_of_sight[0]),
-            "body_thickness": float(scene.thickness[0]),
-        }
+    def __reduce__(self) -> tuple[type["Camera"], tuple[()]]:
+        return Camera, ()

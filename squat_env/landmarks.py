@@ -17,6 +17,14 @@ _TRIPLES = {
 }
 
 
+def _index(angle: str, place: int) -> int:
+    side, name = angle.split("_")
+    return LANDMARKS.index(f"{side}_{_TRIPLES[name][place]}")
+
+
+_COLUMNS = tuple([_index(name, place) for name in JOINT_ANGLES] for place in range(3))
+
+
 def joint_angles(landmarks: np.ndarray) -> np.ndarray:
     """Angles between the segments that meet at a joint; 180 degrees is straight.
 
@@ -26,12 +34,7 @@ def joint_angles(landmarks: np.ndarray) -> np.ndarray:
     Returns:
         (..., 10) degrees in the order of `JOINT_ANGLES`.
     """
-    first, middle, last = (landmarks[..., [_index(name, k) for name in JOINT_ANGLES], :] for k in range(3))
+    first, middle, last = (landmarks[..., columns, :] for columns in _COLUMNS)
     one, other = first - middle, last - middle
     cosine = (one * other).sum(-1) / (np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1))
     return np.rad2deg(np.arccos(np.clip(cosine, -1.0, 1.0)))
-
-
-def _index(angle: str, place: int) -> int:
-    side, name = angle.split("_")
-    return LANDMARKS.index(f"{side}_{_TRIPLES[name][place]}")

@@ -29,6 +29,8 @@ PHONE_SIZE_M = (0.0321, 0.0658, 0.0038)  # half sizes of an iPhone 13 mini
 WATCH_SIZE_M = (0.0175, 0.0205, 0.0053)  # half sizes of an Apple Watch 7, 41 mm
 
 SEAT_BACK_M = 0.08  # how far behind the hip centres an upright pelvis rests on a seat
+EXTRAS = 1  # geom group of what is drawn but is no part of the body's volume: soles, devices, loads
+
 ARMATURE = 0.005  # kg m^2; keeps the light distal joints well conditioned
 DAMPING_PER_STIFFNESS = 0.12  # s
 
@@ -288,7 +290,7 @@ def _add_foot(shank: mujoco.MjsBody, side: str, body: Body, parts: dict[str, Seg
 
 def _soles(part: mujoco.MjsBody, name: str, x: float, half_width: float, floor_z: float, radius: float) -> None:
     for edge, y in (("inner", -half_width), ("outer", half_width)):
-        _contact(part, f"{name}_{edge}_sole", [x, y, floor_z + radius], radius, group=0)
+        _contact(part, f"{name}_{edge}_sole", [x, y, floor_z + radius], radius, group=EXTRAS)
 
 
 def seat_radius(body: Body) -> float:
@@ -360,6 +362,7 @@ def _add_load(spec: mujoco.MjSpec, side: str, hand: Segment, equipment: Equipmen
         fromto=[0, -half if not long else sign * -0.2, 0, 0, half if not long else sign * 0.45, 0],
         size=[0.014, 0, 0],
         rgba=[0.3, 0.3, 0.33, 1],
+        group=EXTRAS,
         contype=0,
         conaffinity=0,
         mass=0,
@@ -469,6 +472,7 @@ def _add_device(
         quat=quat,
         size=list(half_sizes),
         rgba=rgba,
+        group=EXTRAS,
         contype=0,
         conaffinity=0,
         mass=0,

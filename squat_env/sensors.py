@@ -1,7 +1,7 @@
 """What an ideal phone and watch read, and what lies between them."""
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import mujoco
 import numpy as np
@@ -10,6 +10,7 @@ from squat_env.model import DEVICES, LANDMARKS
 from squat_env.simulate import Simulation
 
 IN_SIGHT_M = 0.005  # less body than this between the devices counts as line of sight
+_STEP_OVER_M = 1e-10  # a ray goes on this far behind the surface that it has hit
 _BODY_SHAPES = (mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_ELLIPSOID)
 
 
@@ -53,11 +54,13 @@ class Scene:
     Attributes:
         landmarks: (T, 17, 3) world positions [m] in the order of `LANDMARKS`.
         pelvis_height: (T,) of the hip centres over the ground [m].
-        thickness: (T,) metres of body on the straight line from watch to phone.
+        distance: (T,) from watch to phone [m].
+        thickness: (T,) metres of body on the straight line between them.
     """
 
     landmarks: np.ndarray
     pelvis_height: np.ndarray
+    distance: np.ndarray
     thickness: np.ndarray
 
     @property
@@ -68,26 +71,133 @@ class Scene:
 
 def observe_scene(model: mujoco.MjModel, qpos: np.ndarray, data: mujoco.MjData | None = None) -> Scene:
     """Poses the model in each row of `qpos` (T, nq) and looks at it; `data`, if given, is overwritten."""
-    posed: Any = mujoco.MjData(model) if data is None else data
-    sites = [model.site(name).id for name in (*LANDMARKS, *DEVICES)]
-    shapes = body_shapes(model)
-    count = len(qpos)
-    places = np.empty((count, len(sites), 3))
-    centres, turns = np.empty((count, len(shapes), 3)), np.empty((count, len(shapes), 9))
-    for k, pose in enumerate(qpos):
-        posed.qpos[:] = pose
-        mujoco.mj_kinematics(model, posed)
-        places[k] = posed.site_xpos[sites]
-        centres[k], turns[k] = posed.geom_xpos[shapes], posed.geom_xmat[shapes]
-    landmarks, watch, phone = places[:, : len(LANDMARKS)], places[:, -2], places[:, -1]
-    hips = [LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip")]
-    crossed = body_crossed(model, shapes, centres, turns.reshape(count, -1, 3, 3), watch, phone)
-    return Scene(landmarks=landmarks, pelvis_height=landmarks[:, hips, 2].mean(1), thickness=crossed)
+    return Surveyor(model, data).scene(qpos)
+
+
+class Surveyor:
+    """Looks at one wearer, in any number of calls."""
+
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData | None = None):
+        """`data`, if given, has the model's layout and is overwritten by every pose; several surveyors may share it."""
+        self._model, self._data = model, mujoco.MjData(model) if data is None else data
+        site = mujoco.mjtObj.mjOBJ_SITE
+        self._sites = [mujoco.mj_name2id(model, site, name) for name in (*LANDMARKS, *DEVICES)]
+        self._shapes = body_shapes(model)
+        self._solids = Solids.of(model, self._shapes)
+        self._body = frozenset(self._shapes.tolist())
+        self._groups = np.isin(np.arange(mujoco.mjNGROUP), model.geom_group[self._shapes]).astype(np.uint8)
+        self._geom, self._normal = np.zeros(1, np.int32), np.zeros(3)
+
+    def share(self, data: mujoco.MjData) -> None:
+        """Uses other data of the model's layout from now on."""
+        self._data = data
+
+    @property
+    def data(self) -> mujoco.MjData:
+        """What every pose overwrites."""
+        return self._data
+
+    def __reduce__(self) -> tuple[type["Surveyor"], tuple[mujoco.MjModel]]:
+        return Surveyor, (self._model,)
+
+    def scene(self, qpos: np.ndarray) -> Scene:
+        """Looks at the poses `qpos` (T, nq)."""
+        count = len(qpos)
+        places = np.empty((count, len(self._sites), 3))
+        centres, turns = np.empty((count, len(self._shapes), 3)), np.empty((count, len(self._shapes), 9))
+        for k, pose in enumerate(qpos):
+            self.pose(pose)
+            places[k] = self._data.site_xpos[self._sites]
+            centres[k], turns[k] = self._data.geom_xpos[self._shapes], self._data.geom_xmat[self._shapes]
+        landmarks, watch, phone = places[:, : len(LANDMARKS)], places[:, -2], places[:, -1]
+        hips = [LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip")]
+        crossed = solids_crossed(self._solids, centres, turns.reshape(count, -1, 3, 3), watch, phone)
+        return Scene(
+            landmarks=landmarks,
+            pelvis_height=landmarks[:, hips, 2].mean(1),
+            distance=np.linalg.norm(phone - watch, axis=1),
+            thickness=crossed,
+        )
+
+    def pose(self, qpos: np.ndarray) -> mujoco.MjData:
+        """Brings the wearer into a pose (nq,), and gives the data that the next call overwrites."""
+        self._data.qpos[:] = qpos
+        mujoco.mj_kinematics(self._model, self._data)
+        return self._data
+
+    def sight(self, qpos: np.ndarray) -> tuple[float, float]:
+        """Distance of the devices and metres of body between them in a pose (nq,), as one reading needs them."""
+        places = self.pose(qpos).site_xpos
+        watch, phone = places[self._sites[-2]], places[self._sites[-1]]
+        along = phone - watch
+        return math.sqrt(along.dot(along)), self.crossed(watch, phone)
+
+    def crossed(self, start: np.ndarray, end: np.ndarray) -> float:
+        """`body_crossed` of one line in the present pose, by native rays from surface to surface.
+
+        Args:
+            start, end: (3,) ends of the line [m].
+        """
+        along = end - start
+        length = math.sqrt(along.dot(along))
+        along /= length
+        model, data, groups, found, normal = self._model, self._data, self._groups, self._geom, self._normal
+        chords, entered, at, point = [], {}, 0.0, start
+        # on behind the end, until no surface is left: only so does a line show that it is inside a geom all the way
+        while (step := mujoco.mj_ray(model, data, point, along, groups, False, -1, found, normal)) >= 0:
+            geom, at = found.item(), at + step
+            if geom in self._body:
+                if normal.dot(along) < 0:
+                    entered[geom] = at
+                else:
+                    chords.append((entered.pop(geom, 0.0), at))
+            at += _STEP_OVER_M
+            point = start + at * along
+        return _covered(chords, length)
+
+
+def _covered(chords: list[tuple[float, float]], length: float) -> float:
+    """How much of [0, length] some intervals cover."""
+    total, reached = 0.0, 0.0
+    for enter, leave in sorted(chords):
+        total += max(0.0, min(leave, length) - max(enter, reached))
+        reached = max(reached, leave)
+    return total
 
 
 def body_shapes(model: mujoco.MjModel) -> np.ndarray:
     """Ids (G,) of the geoms that make up the body's volume."""
     return np.flatnonzero(np.isin(model.geom_type, _BODY_SHAPES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solids:
+    """The body's geoms as quadrics, three a geom: a capsule is a cut cylinder and two balls, an ellipsoid is a ball.
+
+    A point of a geom's frame is inside a quadric where |(point - shift) / scale|^2 < square.
+
+    Attributes:
+        shift, scale: (3, G, 3) [m]; a cylinder's scale is infinite along its axis.
+        square: (3, G).
+        half: (G,) half the length of the cylinder [m].
+    """
+
+    shift: np.ndarray
+    scale: np.ndarray
+    square: np.ndarray
+    half: np.ndarray
+
+    @classmethod
+    def of(cls, model: mujoco.MjModel, shapes: np.ndarray) -> "Solids":
+        """The quadrics of the geoms `shapes` (G,), capsules and ellipsoids."""
+        size = model.geom_size[shapes]
+        capsule = model.geom_type[shapes] == mujoco.mjtGeom.mjGEOM_CAPSULE
+        shift, scale = np.zeros((3, len(shapes), 3)), np.ones((3, len(shapes), 3))
+        shift[1:, capsule, 2] = -size[capsule, 1], size[capsule, 1]
+        scale[0, :, 2] = np.inf
+        scale[0, ~capsule], scale[1:, ~capsule] = np.inf, size[~capsule]
+        square = np.where(capsule, size[:, 0] ** 2, [np.where(capsule, 0.0, -1.0), *np.ones((2, len(shapes)))])
+        return cls(shift=shift, scale=scale, square=square, half=np.where(capsule, size[:, 1], 0.0))
 
 
 def body_crossed(
@@ -110,13 +220,38 @@ def body_crossed(
     Returns:
         (T,) [m].
     """
+    return solids_crossed(Solids.of(model, shapes), centres, turns, start, end)
+
+
+def solids_crossed(
+    solids: Solids, centres: np.ndarray, turns: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> np.ndarray:
+    """`body_crossed` for one body in many calls."""
     local = np.einsum("tgji,tgj->tgi", turns, start[:, None] - centres)
     along = np.einsum("tgji,tj->tgi", turns, end - start)
-    enter, leave = np.ones(local.shape[:2]), np.zeros(local.shape[:2])
-    for column, shape in enumerate(shapes):
-        chord = _capsule_chord if model.geom_type[shape] == mujoco.mjtGeom.mjGEOM_CAPSULE else _ellipsoid_chord
-        enter[:, column], leave[:, column] = chord(local[:, column], along[:, column], model.geom_size[shape])
-    return _union_length(enter, leave) * np.linalg.norm(end - start, axis=1)
+    return _union_length(*_chords(solids, local, along)) * np.linalg.norm(end - start, axis=1)
+
+
+def _chords(solids: Solids, start: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where lines enter and leave each geom, (T, G), in shares of the line; (1, 0) where they miss it.
+
+    A geom is convex: its chord runs from the first entry into its quadrics to the last exit.
+
+    Args:
+        solids: The geoms.
+        start, along: (T, G, 3) the line in each geom's frame [m].
+    """
+    p = (start[:, None] - solids.shift) / solids.scale
+    d = along[:, None] / solids.scale
+    a, b, c = (d * d).sum(-1), (p * d).sum(-1), (p * p).sum(-1) - solids.square
+    enter, leave = _quadratic(a, b, c)
+    within = (a[:, 0] <= 1e-12) & (c[:, 0] < 0)  # parallel to the cylinder and inside it
+    slope = np.where(np.abs(along[..., 2]) > 1e-12, along[..., 2], 1e-12)
+    bottom, top = (-solids.half - start[..., 2]) / slope, (solids.half - start[..., 2]) / slope
+    enter[:, 0] = np.maximum(np.where(within, 0.0, enter[:, 0]), np.minimum(bottom, top))
+    leave[:, 0] = np.minimum(np.where(within, 1.0, leave[:, 0]), np.maximum(bottom, top))
+    hit = enter < leave
+    return _clip(np.where(hit, enter, np.inf).min(1), np.where(hit, leave, -np.inf).max(1))
 
 
 def _quadratic(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,30 +262,6 @@ def _quadratic(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray,
     safe = np.where(a > 1e-12, a, 1.0)
     hit &= a > 1e-12
     return np.where(hit, (-b - root) / safe, 1.0), np.where(hit, (-b + root) / safe, 0.0)
-
-
-def _ellipsoid_chord(start: np.ndarray, along: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    p, d = start / size, along / size
-    return _clip(*_quadratic((d * d).sum(1), (p * d).sum(1), (p * p).sum(1) - 1.0))
-
-
-def _capsule_chord(start: np.ndarray, along: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A capsule is convex: its chord runs from the first entry to the last exit of its cylinder and two balls."""
-    radius, half = size[0], size[1]
-    p, d = start[:, :2], along[:, :2]
-    enter, leave = _quadratic((d * d).sum(1), (p * d).sum(1), (p * p).sum(1) - radius**2)
-    inside = (p * p).sum(1) < radius**2
-    parallel = (d * d).sum(1) <= 1e-12
-    enter, leave = np.where(parallel & inside, 0.0, enter), np.where(parallel & inside, 1.0, leave)
-    slope = np.where(np.abs(along[:, 2]) > 1e-12, along[:, 2], 1e-12)
-    caps = np.sort(np.stack([(-half - start[:, 2]) / slope, (half - start[:, 2]) / slope]), axis=0)
-    pieces = [(np.maximum(enter, caps[0]), np.minimum(leave, caps[1]))]
-    for z in (-half, half):
-        q = start - [0.0, 0.0, z]
-        pieces.append(_quadratic((along * along).sum(1), (q * along).sum(1), (q * q).sum(1) - radius**2))
-    lows = np.stack([np.where(low < high, low, np.inf) for low, high in pieces])
-    highs = np.stack([np.where(low < high, high, -np.inf) for low, high in pieces])
-    return _clip(lows.min(0), highs.max(0))
 
 
 def _clip(enter: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

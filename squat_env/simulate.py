@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
-from mujoco import rollout
 
-from squat_env.dynamics import BALANCE_STEPS, Balance
 from squat_env.model import TIMESTEP_S
 from squat_env.placement import SIDES
 from squat_env.reference import Reference, controls
+from squat_env.stepping import Controller, Moment, Stepper
 
 FALLEN_HEIGHT = 0.5  # pelvis height over its planned height below which the person has fallen
 
@@ -71,40 +70,15 @@ def simulate(model: mujoco.MjModel, reference: Reference) -> Simulation:
     Raises:
         SimulationFailed: MuJoCo warned about the state (it would have reset it and gone on).
     """
-    start, data = initial_state(model, reference)
-    state, sensors = _run(model, data, start, controls(model, reference), reference.balance)
-    refuse_warnings(data)
+    start = Moment.of(model, initial_state(model, reference)[1])
+    stepper = Stepper(model, Controller(model, reference), start)
+    sensors = stepper.advance(len(reference.time))
+    refuse_warnings(stepper.data)
     return Simulation(
         time=reference.time,
-        qpos=np.concatenate([start[None, 1 : 1 + model.nq], state[:-1, 1 : 1 + model.nq]]),
+        qpos=np.concatenate([start.qpos(model)[None], stepper.states[:-1, 1 : 1 + model.nq]]),
         sensors=sensors,
     )
-
-
-def _run(
-    model: mujoco.MjModel, data: mujoco.MjData, start: np.ndarray, targets: np.ndarray, balance: Balance | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """States (N, nstate) after each step, and sensor data (N, nsensordata)."""
-    if balance is None:
-        state, sensors = rollout.rollout(
-            model, data, start[None], targets[None], initial_warmstart=data.qacc_warmstart[None]
-        )
-        return np.asarray(state)[0], np.asarray(sensors)[0]
-    com, velocity = model.sensor("com").adr[0], model.sensor("com_velocity").adr[0]
-    mujoco.mj_forward(model, data)
-    last, state, sensors = data.sensordata.copy(), np.empty((len(targets), len(start))), []
-    correction = np.zeros(model.nu)
-    kind = mujoco.mjtState.mjSTATE_FULLPHYSICS
-    for k, target in enumerate(targets):
-        if k % BALANCE_STEPS == 0:
-            off = [*(balance.com[k] - last[com : com + 3]), *(balance.com_velocity[k] - last[velocity : velocity + 3])]
-            correction = balance.gain[k] @ off
-        data.ctrl[:] = target + correction
-        mujoco.mj_step(model, data)
-        mujoco.mj_getState(model, data, state[k], kind)
-        last = data.sensordata.copy()
-        sensors.append(last)
-    return state, np.array(sensors)
 
 
 def refuse_warnings(data: mujoco.MjData) -> None:

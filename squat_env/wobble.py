@@ -80,7 +80,7 @@ def wobble(
     if looseness.play_deg == 0 or not len(accel):
         return accel.copy(), gyro.copy(), 0j if state is None else state
     arm = float(np.linalg.norm(looseness.arm_m))
-    basis = _basis(looseness)
+    basis = swing_basis(looseness)
     felt, turning = accel @ basis, gyro @ basis
     (angle, speed, rise), state = _swing(felt[:, 1] / -arm, looseness, timestep_s, state)
     turn = np.exp(-1j * angle)
@@ -93,7 +93,7 @@ def wobble(
 
 
 @lru_cache(maxsize=64)
-def _basis(looseness: Looseness) -> np.ndarray:
+def swing_basis(looseness: Looseness) -> np.ndarray:
     """Columns (3, 3): outwards along the arm, along the arc, along the axis."""
     axis, outward = (np.array(v) / np.linalg.norm(v) for v in (looseness.axis, looseness.arm_m))
     return np.column_stack([outward, np.cross(axis, outward), axis])

@@ -12,7 +12,7 @@ from squat_env.model import LANDMARKS, build_model
 from squat_env.motion import Cycle, Motion
 from squat_env.population import Population, Seeds, prepare
 from squat_env.reference import controls, plan
-from squat_env.sensors import body_crossed, body_shapes, observe_scene, read_sensors
+from squat_env.sensors import Surveyor, body_crossed, body_shapes, observe_scene, read_sensors
 from squat_env.simulate import SimulationFailed, initial_state, judge, refuse_warnings, simulate
 
 
@@ -141,6 +141,22 @@ def test_body_crossed_against_points_along_the_line():
         assert abs(found[row] - inside.mean() * np.linalg.norm(end[row] - start[row])) < 2e-3, row
     assert (found > 0.05).any()
     assert (found == 0).any()
+
+
+def test_rays_find_the_same_body_in_the_way():
+    model = build_model(BODY, mounted())
+    reference, surveyor, rng = plan(model, BODY, STILL), Surveyor(model), np.random.default_rng(0)
+    poses = reference.qpos[::100]
+    scene = surveyor.scene(poses)
+    for k, pose in enumerate(poses):
+        assert np.allclose(surveyor.sight(pose), (scene.distance[k], scene.thickness[k]), atol=1e-9), k
+        shapes, data = body_shapes(model), surveyor.data
+        for start, end in rng.uniform([-0.3, -0.3, 0.0], [0.3, 0.3, 1.7], (20, 2, 3)):
+            centres, turns = data.geom_xpos[shapes][None], data.geom_xmat[shapes].reshape(1, -1, 3, 3)
+            found = body_crossed(model, shapes, centres, turns, start[None], end[None])[0]
+            assert surveyor.crossed(start, end) == pytest.approx(found, abs=1e-9), (k, start, end)
+    inside = surveyor.data.geom("left_thigh").xpos
+    assert surveyor.crossed(inside, inside + np.array([0.0, 0.0, 0.03])) == pytest.approx(0.03, abs=1e-9)
 
 
 def test_angles_of_a_known_pose():

@@ -1,0 +1,279 @@
+"""`gymnasium.make_vec("SquatSensor-v0")`: several wearers at once on MuJoCo's own threads."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from squat_env.env import Camera, checked_render_mode, residuals
+from squat_env.episode import Episode, Truth, next_seed
+from squat_env.info import Info
+from squat_env.instruments import UNIT_COLUMNS, Panel, tame
+from squat_env.stepping import Lanes
+from squat_env.task import JOINTS, Task, action_space, columns, observation_space
+
+
+class SquatSensorVectorEnv(gym.vector.VectorEnv):
+    """Several `SquatSensorEnv` in one: lane i does, bit for bit, what the single environment does with its seed.
+
+    Spaces, rewards and `info` are those of `SquatSensorEnv`, batched as Gymnasium's vector environments do it; `info`
+    is worked out when it is read here too. The physics of all lanes is stepped in one native call.
+
+    Attributes:
+        task: The arguments, the same for every lane.
+        episodes: The set that goes on in each lane.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 20}
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        threads: int = 0,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **arguments: Any,
+    ):
+        """See `squat_env.task.Task` for the other arguments.
+
+        Args:
+            num_envs: Lanes.
+            threads: On which the physics runs, the calling one included; 0 is one a processor.
+            autoreset_mode: What happens to a lane whose set is over: "NextStep" resets it in the step after, "SameStep"
+                at once, "Disabled" waits for `reset(options={"reset_mask": ...})`.
+            render_mode: None or "rgb_array".
+            arguments: Of `Task`.
+
+        Raises:
+            ValueError: An argument is outside what it may be.
+            TypeError: There is no such argument.
+        """
+        if num_envs < 1 or threads < 0:
+            raise ValueError(f"num_envs and threads are {num_envs} and {threads}, expected at least 1 and 0")
+        self.num_envs, self._threads = num_envs, threads
+        self.task, self.render_mode = Task(**arguments), checked_render_mode(render_mode)
+        self._mode = AutoresetMode(autoreset_mode)
+        self.metadata = self.metadata | {"render_fps": int(self.task.control_hz), "autoreset_mode": self._mode}
+        self.single_observation_space, self.single_action_space = observation_space(self.task), action_space()
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._columns = columns(self.task)
+        self._rows = np.zeros((num_envs, max(part.stop for part in self._columns.values())), np.float32)
+        self._generators: list[np.random.Generator | None] = [None] * num_envs
+        self._seeds: list[int] = [-1] * num_envs
+        self._lanes: Lanes | None = None
+        self._panel = Panel(num_envs)
+        self._planner = Planner(self.task) if threads != 1 else None
+        self._done = np.ones(num_envs, bool)
+        self._cameras = [Camera() for _ in range(num_envs)]
+        self.episodes: list[Episode] = []
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """Each lane's generator."""
+        return tuple(self._generator(lane) for lane in range(self.num_envs))
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Each lane's seed."""
+        return tuple(self._seed_of(lane) for lane in range(self.num_envs))
+
+    def reset(self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None):  # type: ignore[override]
+        """Draws and plans new sets.
+
+        Args:
+            seed: Of the lanes: one for each, or i + this of lane i, or None to go on with their random numbers.
+            options: May fix "body", "placement" and "motion" of all lanes; "reset_mask" (N,) bool says which to reset.
+
+        Raises:
+            ValueError: An unknown option, or a fixed value that is physically impossible; the sets that are going on
+                go on.
+        """
+        options = dict(options or {})
+        lanes = self._masked(options.pop("reset_mask", None))
+        for lane, value in zip(range(self.num_envs), self._spread(seed), strict=True):
+            if value is not None and lane in lanes:
+                self._generators[lane], self._seeds[lane] = seeding.np_random(value)
+        self._begin({lane: self._plan(lane, options) for lane in lanes})
+        return self._observations(), self._infos({lane: self.episodes[lane].info() for lane in lanes})
+
+    def step(self, actions: np.ndarray):
+        """Goes one control step on in every lane; in "NextStep" mode lanes whose set was over are reset instead.
+
+        Raises:
+            ValueError: An action is not finite or has the wrong shape; nothing has moved.
+            gymnasium.error.ResetNeeded: There are no sets yet, or one is over in "Disabled" mode.
+        """
+        if self._lanes is None or (self._done.any() and self._mode == AutoresetMode.DISABLED):
+            raise gym.error.ResetNeeded(f"sets {np.flatnonzero(self._done)} are over, expected reset() before this")
+        residual = residuals(actions, (self.num_envs, JOINTS))
+        over = np.flatnonzero(self._done).tolist()
+        infos, rewards = self._advance(np.flatnonzero(~self._done).tolist(), residual)
+        terminations = np.array([episode.fallen for episode in self.episodes])
+        truncations = np.array([episode.over for episode in self.episodes])
+        terminations[over] = truncations[over] = False
+        ended, known = terminations | truncations, {}
+        if self._mode == AutoresetMode.SAME_STEP:
+            over = np.flatnonzero(ended).tolist()
+            for lane in over:
+                known = self._add_info(known, {"final_obs": self._seen(lane), "final_info": infos[lane]}, lane)
+        self._begin({lane: self._plan(lane, {}) for lane in over})
+        infos |= {lane: self.episodes[lane].info() for lane in over}
+        self._done = ended if self._mode != AutoresetMode.SAME_STEP else self._done
+        return self._observations(), rewards, terminations, truncations, self._infos(infos, known)
+
+    def _advance(self, lanes: list[int], residual: np.ndarray) -> tuple[dict[int, Info], np.ndarray]:
+        """Steps some lanes; their infos and all rewards (N,), 0 where nothing moved."""
+        infos, rewards = {}, np.zeros(self.num_envs)
+        if self._lanes is None or not lanes:
+            return infos, rewards
+        residual = residual[lanes]
+        readings = self._lanes.advance(lanes, self.task.ticks, residual)
+        going = [self.episodes[lane] for lane in lanes]
+        qpos, qvel, warned = self._lanes.qpos[lanes], self._lanes.qvel, self._lanes.warned.tolist()
+        for lane, episode, pose in zip(lanes, going, qpos, strict=True):
+            episode.move(pose, qvel[lane], warned[lane])
+        missed = np.array([episode.qpos[7:] for episode in going]) - [episode.planned for episode in going]
+        squares = np.vecdot(missed, missed).tolist(), np.vecdot(residual, residual).tolist()
+        for row, (lane, episode) in enumerate(zip(lanes, going, strict=True)):
+            terms = episode.reward_terms(squares[0][row], squares[1][row])
+            rewards[lane], infos[lane] = sum(terms.values()), episode.info(reward_terms=terms)
+            if episode.fallen:
+                readings[row] = tame(readings[row])
+            if self._planner is not None and episode.step == episode.last_step // 2:
+                self._planner.expect(lane, next_seed(copy.deepcopy(self._generator(lane))))
+        seen = np.empty((len(lanes), UNIT_COLUMNS))
+        self._panel.read(lanes, [episode.step for episode in going], readings, seen)
+        self._rows[lanes, :UNIT_COLUMNS] = seen
+        for lane, episode in zip(lanes, going, strict=True):
+            episode.observe(self._rows[lane])
+        return infos, rewards
+
+    def _plan(self, lane: int, options: Mapping[str, Any]) -> Episode:
+        """A lane's next set, which may have been planned meanwhile."""
+        seed = next_seed(self._generator(lane))
+        ahead = self._planner.take(lane, seed) if self._planner is not None and not options else None
+        return ahead or Episode(self.task, seed, options)
+
+    def _begin(self, episodes: Mapping[int, Episode]) -> None:
+        """Puts new sets into their lanes."""
+        if self._lanes is None:
+            self.episodes = [episodes[lane] for lane in range(self.num_envs)]
+            self._lanes = Lanes([episode.model for episode in self.episodes], threads=self._threads)
+        for lane, episode in episodes.items():
+            self.episodes[lane], self._done[lane] = episode, False
+            episode.surveyor.share(self.episodes[0].surveyor.data)
+            self._lanes.put(lane, episode.model, episode.controller, episode.start)
+            self._rows[lane, :UNIT_COLUMNS] = self._panel.put(lane, episode.units, episode.start.sensors)
+            episode.observe(self._rows[lane])
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """An image (480, 480, 3) of each lane's wearer, None without a render mode."""
+        if self.render_mode is None:
+            return None
+        return tuple(camera.shoot(episode) for camera, episode in zip(self._cameras, self.episodes, strict=True))
+
+    def close_extras(self, **_: Any) -> None:
+        """Frees the renderers and the threads."""
+        self._lanes = None
+        if self._planner is not None:
+            self._planner.close()
+        for camera in self._cameras:
+            camera.close()
+
+    def _observations(self) -> dict[str, np.ndarray]:
+        rows = self._rows.copy()
+        return {name: rows[:, part] for name, part in self._columns.items()}
+
+    def _seen(self, lane: int) -> dict[str, np.ndarray]:
+        """What one lane's agent sees."""
+        row = self._rows[lane].copy()
+        return {name: row[part] for name, part in self._columns.items()}
+
+    def _infos(self, infos: Mapping[int, Info], known: Mapping[str, Any] | None = None) -> Info:
+        return Info(known or {}, _Batched(self._add_info, infos))
+
+    def _generator(self, lane: int) -> np.random.Generator:
+        generator = self._generators[lane]
+        if generator is None:
+            generator, self._seeds[lane] = seeding.np_random()
+            self._generators[lane] = generator
+        return generator
+
+    def _seed_of(self, lane: int) -> int:
+        self._generator(lane)
+        return self._seeds[lane]
+
+    def _spread(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
+        """A seed for each lane."""
+        if seed is None or isinstance(seed, int | np.integer):
+            return [None if seed is None else int(seed) + lane for lane in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"seed has {len(seed)} values, expected one for each of {self.num_envs} lanes")
+        return seed
+
+    def _masked(self, mask: np.ndarray | None) -> list[int]:
+        """The lanes to reset."""
+        if mask is None:
+            return list(range(self.num_envs))
+        if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(f"reset_mask is {mask!r}, expected a bool array ({self.num_envs},) that is True somewhere")
+        if self._lanes is None and not mask.all():
+            raise gym.error.ResetNeeded("reset_mask leaves out lanes that have no set yet, expected reset() of all")
+        return np.flatnonzero(mask).tolist()
+
+
+class Planner:
+    """Plans sets that will be needed, in a thread of its own while the physics runs."""
+
+    def __init__(self, task: Task):
+        self._task, self._pool = task, ThreadPoolExecutor(1, thread_name_prefix="squat-planner")
+        self._plans: dict[int, tuple[int, Future[Episode]]] = {}
+
+    def expect(self, lane: int, seed: int) -> None:
+        """Begins to plan the set of a lane that this seed will ask for."""
+        self._drop(lane)
+        self._plans[lane] = seed, self._pool.submit(Episode, self._task, seed, {})
+
+    def take(self, lane: int, seed: int) -> Episode | None:
+        """The set of this seed; None where another one or none was expected."""
+        planned, future = self._plans.get(lane, (None, None))
+        if future is None or planned != seed:
+            self._drop(lane)
+            return None
+        del self._plans[lane]
+        return future.result()
+
+    def _drop(self, lane: int) -> None:
+        if lane in self._plans:
+            self._plans.pop(lane)[1].cancel()
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+_NAMES = tuple(f"{mask}{name}" for name in (*Truth.names, "reward_terms") for mask in ("", "_"))
+
+
+class _Batched:
+    """The lanes' infos as one, in Gymnasium's form: arrays over the lanes, and a mask `_name` for each `name`."""
+
+    def __init__(self, add: Any, infos: Mapping[int, Info]):
+        self._add, self._infos, self._all = add, infos, None
+        self.names = _NAMES if any(dict.__contains__(info, "reward_terms") for info in infos.values()) else _NAMES[:-2]
+
+    def read(self, name: str) -> Any:
+        """One of `names`."""
+        if self._all is None:
+            self._all = {}
+            for lane, info in self._infos.items():
+                self._all = self._add(self._all, info, lane)
+        return self._all[name]
