@@ -61,6 +61,7 @@ class SquatSensorEnv(gym.Env):
     | `range_true`     | float         | m    | distance of the devices                                                |
     | `line_of_sight`  | bool          | -    | the devices see each other                                             |
     | `body_thickness` | float         | m    | body on the straight line between them                                 |
+    | `faults`         | dict of float | -    | severity of each fault of the exercise in the set's motion, 0 to 1     |
     | `reward_terms`   | dict of float | -    | after a step                                                           |
 
     Terminated when the pelvis falls below half its planned height or the physics fails; truncated at the end of the

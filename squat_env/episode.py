@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from squat_env.faults import severities
 from squat_env.info import Info
 from squat_env.instruments import UNIT_COLUMNS, RangeLink, draw_units
 from squat_env.labels import halfway, upright
@@ -172,7 +173,7 @@ class Truth:
     __slots__ = ("_episode", "_looked", "_qpos", "_step")
     names = (
         *("phase", "phase4", "repetition", "progress", "joint_angles", "landmarks"),
-        *("range_true", "line_of_sight", "body_thickness"),
+        *("range_true", "line_of_sight", "body_thickness", "faults"),
     )
 
     def __init__(self, episode: Episode):
@@ -233,6 +234,11 @@ class Truth:
     def body_thickness(self) -> float:
         """Metres of body between the devices."""
         return float(self._scene.thickness[0])
+
+    @property
+    def faults(self) -> dict[str, float]:
+        """Severity of each fault of the exercise, 0 to 1, in this wearer's motion."""
+        return severities(self._episode.draw.motion, self._episode.draw.body)
 
     @property
     def _tick(self) -> int:

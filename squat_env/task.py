@@ -69,7 +69,9 @@ class Task:
         )
         _refuse(self.sensing not in ("measured", "ideal"), "sensing", self.sensing, "'measured' or 'ideal'")
         _refuse(not 0 <= self.device_level <= 10, "device_level", self.device_level, "a factor from 0 (ideal) to 10")
+        known = EXERCISES[self.exercise].faults
         for name, severity in (self.faults or {}).items():
+            _refuse(name not in known, f"a fault of {self.exercise}", name, f"one of {', '.join(known)}")
             _refuse(not 0.0 <= severity <= 1.0, f"fault {name}", severity, "a severity from 0 to 1")
         self.fixed({})
 

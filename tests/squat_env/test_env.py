@@ -27,7 +27,7 @@ from squat_env.simulate import simulate
 ZERO = np.zeros(29, np.float32)
 INFO = {
     *("phase", "phase4", "repetition", "progress", "joint_angles", "landmarks"),
-    *("range_true", "line_of_sight", "body_thickness"),
+    *("range_true", "line_of_sight", "body_thickness", "faults"),
 }
 
 
@@ -183,6 +183,15 @@ def test_draws_can_be_fixed(env):
     assert env.unwrapped.episode.draw.body != BODY
 
 
+def test_info_tells_the_severity_that_was_asked_for():
+    env = gym.make("SquatSensor-v0", faults={"knee_valgus": 0.6, "heel_rise": 0.0})
+    faults = env.reset(seed=1)[1]["faults"]
+    assert faults["knee_valgus"] == pytest.approx(0.6)
+    assert faults["heel_rise"] == 0.0
+    assert all(0.0 <= severity <= 1.0 for severity in faults.values())
+    env.close()
+
+
 def test_ideal_sensing_has_no_errors():
     env = gym.make("SquatSensor-v0", sensing="ideal", body=BODY, motion=STILL)
     env.reset(seed=0)
@@ -226,6 +235,7 @@ def test_actions_are_cut_at_their_bounds(env):
         ({"device_level": -1.0}, "device_level is -1.0"),
         ({"exercise": "handstand"}, "exercise is 'handstand'"),
         ({"faults": {"shallow": 2.0}}, "fault shallow is 2.0"),
+        ({"faults": {"hiccup": 0.5}}, "a fault of squat is 'hiccup'"),
         ({"body": "tall"}, "body is 'tall'"),
         ({"exercise": "lunge", "motion": Motion()}, "motion.exercise is 'squat'"),
     ],
@@ -291,7 +301,7 @@ def test_a_physics_that_breaks_ends_the_set_without_a_nan(env, tmp_path, monkeyp
     assert (terminated, truncated) == (True, False)
     assert np.isfinite(reward)
     assert observation in env.observation_space
-    assert all(np.isfinite(value).all() for name, value in info.items() if name != "reward_terms")
+    assert all(np.isfinite(value).all() for value in info.values() if not isinstance(value, dict))
     assert not episode(env, 0)[3]
 
 
