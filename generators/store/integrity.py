@@ -63,9 +63,10 @@ def check_shards(folder: Path, numbers: Sequence[int], *, threads: int = 1) -> I
         except DatasetError as error:
             return error
 
-    with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(numbers), _BATCH):
-            yield from pool.map(check, numbers[start : start + _BATCH])
+    for start in range(0, len(numbers), _BATCH):
+        with ThreadPoolExecutor(threads) as pool:
+            batch = list(pool.map(check, numbers[start : start + _BATCH]))
+        yield from batch  # outside of the pool: whoever stops early leaves nothing to close
 
 
 def write_manifest(folder: Path | str, numbers: Sequence[int] | None = None, *, threads: int = 1) -> Manifest:
