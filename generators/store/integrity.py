@@ -17,7 +17,7 @@ from generators.store.plan import PLAN, Plan
 from generators.store.shard import ShardReader
 
 _TRY_NAME = re.compile(r"shard-(\d{5,9})\.try-(\d+)\.txt")
-_BATCH = 1000  # sidecars that are held in memory at once
+_BATCH = 64  # sidecars that are checked before the next are looked at
 
 
 def check_shard(folder: Path, number: int) -> Manifest:
