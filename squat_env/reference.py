@@ -28,6 +28,7 @@ PLACEMENTS = 8  # tries to place the pelvis
 GRAVITY = 9.81
 PEAK_ACCELERATION = 0.40 * GRAVITY  # of the pelvis; beyond it the feet leave the ground
 MAX_DORSIFLEXION_DEG = 45.0
+MAX_INVERSION_DEG = 45.0  # of ankle and subtalar joint together, either way
 ALONE_SHIFT = 0.95  # share of the shift of weight from which one foot stands alone
 FOOT_HALF_WIDTH = 0.13  # of its length, where it can carry
 TIPTOE = 0.92  # of the foot's length, where it can carry
@@ -251,14 +252,18 @@ def _refuse_haste(motion: Motion, share: float, drop: float) -> None:
 
 
 def _refuse_stiff_ankle(posed: Pose) -> None:
-    columns = [joint_names().index(f"{side}_ankle_flexion") for side in SIDES]
-    dorsiflexion = np.rad2deg(posed.joints[:, columns].max())
-    if dorsiflexion > MAX_DORSIFLEXION_DEG:
-        raise InfeasibleMotion(
-            "ankle",
-            f"the ankle would bend by {dorsiflexion:.0f} degrees, expected at most {MAX_DORSIFLEXION_DEG:.0f};"
-            " lean further forward or squat less deep",
-        )
+    joints = np.rad2deg(posed.joints)
+    for movement, most, advice in (
+        ("flexion", MAX_DORSIFLEXION_DEG, "lean further forward or go less deep"),
+        ("inversion", MAX_INVERSION_DEG, "stand narrower or go less deep"),
+    ):
+        columns = [joint_names().index(f"{side}_ankle_{movement}") for side in SIDES]
+        bend = joints[:, columns].max() if movement == "flexion" else np.abs(joints[:, columns]).max()
+        if bend > most:
+            raise InfeasibleMotion(
+                "ankle",
+                f"the {movement} of an ankle would be {bend:.0f} degrees, expected at most {most:.0f}; {advice}",
+            )
 
 
 def _refuse_imbalance(
