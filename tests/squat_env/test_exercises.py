@@ -1,0 +1,55 @@
+"""Every exercise under physics, and its faults."""
+
+import numpy as np
+import pytest
+
+from squat_env.exercises import EXERCISES, exercise_named
+from squat_env.faults import FAULTS, severities
+from squat_env.population import Population, Seeds, prepare
+from squat_env.simulate import judge, simulate
+
+PAIRS = [(exercise, fault) for exercise, kind in EXERCISES.items() for fault in kind.faults]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+@pytest.mark.parametrize("index", range(3))
+def test_random_people_do_it_without_falling(exercise, index):
+    prepared = prepare(Population(), Seeds(seed=31, index=index), exercise=exercise)
+    outcome = judge(prepared.model, prepared.reference, simulate(prepared.model, prepared.reference))
+    assert outcome.success, outcome
+    assert {0, 1, 2, 3} >= set(prepared.reference.phase4) >= {0, 1, 3}
+
+
+@pytest.mark.parametrize(("exercise", "fault"), PAIRS, ids=lambda pair: pair)
+def test_a_fault_is_as_severe_as_asked(exercise, fault):
+    for severity in (0.0, 0.7):
+        drawn = prepare(Population(), Seeds(seed=32, index=1), exercise=exercise, faults={fault: severity}).draw
+        assert np.isclose(severities(drawn.motion, drawn.body)[fault], severity, atol=1e-6)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_every_fault_of_an_exercise_is_known(exercise):
+    assert set(EXERCISES[exercise].faults) <= set(FAULTS)
+    for name in EXERCISES[exercise].faults:
+        none, full = FAULTS[name].bounds(exercise)
+        assert none < full
+
+
+@pytest.mark.parametrize(
+    ("faults", "complaint"),
+    [
+        ({"shallow": 0.5, "too_deep": 0.5}, "at most one"),
+        ({"shallow": 1.5}, "0 to 1"),
+        ({"shallow": float("nan")}, "0 to 1"),
+        ({"trunk_swing": 0.5}, "faults of squat"),
+    ],
+    ids=["exclusive", "beyond", "nan", "foreign"],
+)
+def test_impossible_faults_are_refused(faults, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        prepare(Population(), Seeds(seed=0, index=0), faults=faults)
+
+
+def test_an_unknown_exercise_is_refused():
+    with pytest.raises(ValueError, match="expected one of squat"):
+        exercise_named("burpee")
