@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from squat_env.model import ARMATURE
-from squat_env.rotations import cross
+from squat_env.rotations import turned
 
 WRENCH_COMPLIANCE = np.array([1, 1, 1, 0.003, 0.01, 0.01])  # a support's force is cheap, its moment is not
 BALANCE_STEPS = 4  # physics steps between two looks at the centre of mass
@@ -88,15 +88,8 @@ def inverse_dynamics(
     legs = jacobian[:, :, 6:].transpose(0, 2, 1) @ wrench  # (K, 29, 6): root force to joint torques
     torque = force[:, 6:] - (legs @ force[:, :6, None])[..., 0]
     up = force[:, 2:3]
-    moment = _rotated(qpos[:, 3:7], force[:, 3:6])
+    moment = turned(qpos[:, 3:7], force[:, 3:6])
     tip = np.column_stack([-moment[:, 1], moment[:, 0]]) - qpos[:, 2:3] * force[:, :2]
     pressure = qpos[:, :2] + tip / up
     push = lever[:, :, 6:].transpose(0, 2, 1) - legs @ lever[:, :, :6].transpose(0, 2, 1)
     return Dynamics(torque=torque, pressure=pressure, com=com, push=push)
-
-
-def _rotated(quat: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Vectors (K, 3) turned by unit quaternions (K, 4), wxyz."""
-    scalar, axis = quat[:, :1], quat[:, 1:]
-    twice = 2.0 * cross(axis, vector)
-    return vector + scalar * twice + cross(axis, twice)

@@ -12,6 +12,7 @@ import numpy as np
 from squat_env.body import Body, segments
 from squat_env.exercises import exercise_named
 from squat_env.motion import FASTEST_S, Motion
+from squat_env.timeline import least_time
 
 Put = Callable[[Motion, Body, float], Motion]
 Read = Callable[[Motion, Body], float]
@@ -29,8 +30,6 @@ LEAN_DEG = {
     "knee_up": (9.0, 28.0),
     "side_crunch": (11.0, 28.0),
 }
-PEAK_ACCELERATION = 0.40 * 9.81  # m/s^2, of a pelvis on feet that stay on the ground
-MINIMUM_JERK_PEAK = 5.77
 LEAST_DROP_M = 0.12  # where hardly anything drops, haste is judged as if this did
 
 
@@ -131,17 +130,17 @@ def _round(motion: Motion, body: Body, amount: float) -> Motion:
     return replace(motion, lumbar_share=amount / motion.lean_deg)
 
 
-def least_time(motion: Motion, body: Body) -> float:
-    """Shortest descent or ascent [s] of a set in which the feet stay on the ground, from the legs' shortening."""
+def _least_time(motion: Motion, body: Body) -> float:
+    """Shortest descent or ascent [s] of a set, from how much the legs shorten."""
     parts = segments(body)
     thigh, shank = parts["thigh"].length, parts["shank"].length
     bend = np.deg2rad([motion.standing_knee_deg, motion.knee_flexion_deg])
     tall, low = np.sqrt(thigh**2 + shank**2 + 2 * thigh * shank * np.cos(bend))
-    return float(np.sqrt(MINIMUM_JERK_PEAK * max(tall - low, LEAST_DROP_M) / PEAK_ACCELERATION))
+    return least_time(max(tall - low, LEAST_DROP_M))
 
 
 def _haste(motion: Motion, body: Body) -> float:
-    return least_time(motion, body) / min(min(cycle.descent_s, cycle.ascent_s) for cycle in motion.cycles)
+    return _least_time(motion, body) / min(min(cycle.descent_s, cycle.ascent_s) for cycle in motion.cycles)
 
 
 def _hasten(motion: Motion, body: Body, amount: float) -> Motion:

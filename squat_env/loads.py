@@ -4,7 +4,8 @@ import mujoco
 import numpy as np
 
 from squat_env.model import SIDES, joint_names
-from squat_env.reference import GRAVITY, Reference
+from squat_env.reference import Reference
+from squat_env.timeline import GRAVITY
 
 # load -> joint, and the sign of its torque that carries the body
 _JOINTS = {

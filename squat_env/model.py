@@ -16,6 +16,7 @@ from squat_env.body import TISSUE_DENSITY, Body, Segment, ankle_height, hip_widt
 from squat_env.equipment import NO_EQUIPMENT, Equipment
 from squat_env.placement import SIDES, Mounting, Placement
 from squat_env.spots import PHONE_SPOTS, UNPAIRED, WATCH_SPOT, Spot
+from squat_env.support import EXTRAS, SKIN, add_contact, add_equipment
 from squat_env.surface import lie_on_surface
 
 TIMESTEP_S = 0.0025
@@ -28,8 +29,6 @@ DEVICES = ("watch", "phone")
 PHONE_SIZE_M = (0.0321, 0.0658, 0.0038)  # half sizes of an iPhone 13 mini
 WATCH_SIZE_M = (0.0175, 0.0205, 0.0053)  # half sizes of an Apple Watch 7, 41 mm
 
-SEAT_BACK_M = 0.08  # how far behind the hip centres an upright pelvis rests on a seat
-EXTRAS = 1  # geom group of what is drawn but is no part of the body's volume: soles, devices, loads
 
 ARMATURE = 0.005  # kg m^2; keeps the light distal joints well conditioned
 DAMPING_PER_STIFFNESS = 0.12  # s
@@ -74,7 +73,7 @@ _AXES = {
     "elbow_pronation": (0, 0, 1),
 }
 
-_RGBA_SKIN, _RGBA_PHONE, _RGBA_WATCH = (0.85, 0.68, 0.58, 1), (0.1, 0.1, 0.12, 1), (0.75, 0.1, 0.1, 1)
+_RGBA_PHONE, _RGBA_WATCH = (0.1, 0.1, 0.12, 1), (0.75, 0.1, 0.1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +86,19 @@ class FootSize:
     toe_x: float
     sole_z: float
 
-    def along(self, share: float) -> float:
-        """x of a point at this share of the foot's length: 0 heel, 1 toes."""
+    def along(self, share: np.ndarray) -> np.ndarray:
+        """x of points at these shares of the foot's length: 0 heel, 1 toes."""
         return self.heel_x + share * self.length
+
+    @property
+    def sole_radius(self) -> float:
+        """Of the spheres under the sole."""
+        return 0.035 * self.length
+
+    @property
+    def toes(self) -> np.ndarray:
+        """(3,) toe joint."""
+        return np.array([self.ball_x, 0.0, self.sole_z + self.sole_radius])
 
 
 def foot_size(body: Body) -> FootSize:
@@ -141,7 +150,7 @@ def build_model(
         _add_leg(pelvis, side, body, parts)
     _add_device(spec, "watch", placement.watch, WATCH_SPOT, WATCH_SIZE_M, _RGBA_WATCH, parts)
     _add_device(spec, "phone", placement.phone, PHONE_SPOTS[placement.phone.spot], PHONE_SIZE_M, _RGBA_PHONE, parts)
-    _add_equipment(spec, body, parts, equipment)
+    add_equipment(spec, body, parts, equipment)
     _add_actuators(spec, body)
     _add_sensors(spec)
     if balance:
@@ -256,7 +265,7 @@ def _add_foot(shank: mujoco.MjsBody, side: str, body: Body, parts: dict[str, Seg
     foot.ipos = [size.heel_x + segment.com, 0, 0.5 * size.sole_z]
     foot.inertia = [longitudinal, transverse, sagittal]
     foot.explicitinertial = True
-    half_width, radius = 0.17 * segment.length, 0.035 * segment.length
+    half_width, radius = 0.17 * segment.length, size.sole_radius
     foot.add_geom(
         name=f"{side}_foot",
         type=mujoco.mjtGeom.mjGEOM_CAPSULE,
@@ -269,14 +278,14 @@ def _add_foot(shank: mujoco.MjsBody, side: str, body: Body, parts: dict[str, Seg
             0.5 * size.sole_z,
         ],
         size=[0.45 * abs(size.sole_z), 0, 0],
-        rgba=_RGBA_SKIN,
+        rgba=SKIN,
         contype=0,
         conaffinity=0,
         mass=0,
     )
     for place, x in (("heel", size.heel_x + radius), ("ball", size.ball_x)):
         _soles(foot, f"{side}_{place}", x, half_width, size.sole_z, radius)
-    toes = foot.add_body(name=f"{side}_toes", pos=[size.ball_x, 0, size.sole_z + radius])
+    toes = foot.add_body(name=f"{side}_toes", pos=size.toes)
     _hinge(toes, "toe_flexion", side)
     toes.mass, toes.ipos = toe_share * segment.mass, [0.5 * (size.toe_x - size.ball_x), 0, 0]
     toes.inertia = [5e-5, 5e-5, 1e-4]
@@ -290,104 +299,7 @@ def _add_foot(shank: mujoco.MjsBody, side: str, body: Body, parts: dict[str, Seg
 
 def _soles(part: mujoco.MjsBody, name: str, x: float, half_width: float, floor_z: float, radius: float) -> None:
     for edge, y in (("inner", -half_width), ("outer", half_width)):
-        _contact(part, f"{name}_{edge}_sole", [x, y, floor_z + radius], radius, group=EXTRAS)
-
-
-def seat_radius(body: Body) -> float:
-    """Height of the hip centres over the seat that a person sits on [m]."""
-    return 1.1 * segments(body)["thigh"].radius
-
-
-def back_depth(body: Body) -> float:
-    """Height of the hip centres over the floor that a person lies on [m]."""
-    return 0.052 * body.height_m
-
-
-def _add_equipment(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment], equipment: Equipment) -> None:
-    if equipment.seat_height_m:
-        _add_seat(spec, body, equipment.seat_height_m)
-    if equipment.mat:
-        _add_back(spec, body, parts)
-    for side in SIDES if equipment.load_kg else ():
-        _add_load(spec, side, parts["hand"], equipment)
-
-
-def _add_seat(spec: mujoco.MjSpec, body: Body, height: float) -> None:
-    """A bench behind the ankles, and the buttocks that it carries."""
-    thick = 0.02
-    spec.worldbody.add_geom(
-        name="seat",
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        pos=[-0.55, 0, height - thick],
-        size=[0.45, 0.3, thick],
-        rgba=[0.55, 0.42, 0.3, 1],
-        contype=2,
-        conaffinity=2,
-        friction=[1.0, 0.005, 0.0001],
-    )
-    radius = seat_radius(body)
-    for side, sign in (("left", 1), ("right", -1)):
-        for name, back in (("seat_bone", 0.0), ("buttock", -SEAT_BACK_M)):
-            _contact(spec.body("pelvis"), f"{side}_{name}", [back, sign * 0.5 * hip_width(body), 0], radius, kind=2)
-    spec.body("pelvis").add_site(name="seat_support", pos=[0, 0, -radius])
-
-
-def _add_back(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment]) -> None:
-    """What touches the floor when lying on the back."""
-    depth, radius = back_depth(body), 0.03
-    shoulder = 0.5 * shoulder_width(body)
-    for side, sign in (("left", 1), ("right", -1)):
-        for name, up in (("buttock", -0.06), ("sacrum", 0.06)):
-            _contact(spec.body("pelvis"), f"{side}_{name}", [radius - depth, sign * 0.07, up], radius)
-        place = [radius - depth, sign * 0.6 * shoulder, 0.7 * parts["upper_trunk"].length]
-        _contact(spec.body("upper_trunk"), f"{side}_scapula", place, radius)
-    _contact(spec.body("head"), "occiput", [radius - depth, 0, 0.6 * parts["head"].length], radius)
-    spec.body("pelvis").add_site(name="pelvis_support", pos=[-depth, 0, 0])
-    spec.body("upper_trunk").add_site(name="back_support", pos=[-depth, 0, 0.7 * parts["upper_trunk"].length])
-
-
-def _add_load(spec: mujoco.MjSpec, side: str, hand: Segment, equipment: Equipment) -> None:
-    """Half of the load in each hand: a dumbbell, or one half of a bar reaching outwards."""
-    long, sign = equipment.load == "bar", 1 if side == "left" else -1
-    half = 0.35 if long else 0.09
-    mass = 0.5 * equipment.load_kg
-    load = spec.body(f"{side}_hand").add_body(name=f"{side}_load", pos=[0, 0, -0.6 * hand.length])
-    load.mass = mass
-    around = 0.25 * mass * 0.05**2
-    load.inertia = [around + mass * 0.08**2, around, around + mass * 0.08**2]
-    load.explicitinertial = True
-    load.add_geom(
-        name=f"{side}_load",
-        type=mujoco.mjtGeom.mjGEOM_CYLINDER,
-        fromto=[0, -half if not long else sign * -0.2, 0, 0, half if not long else sign * 0.45, 0],
-        size=[0.014, 0, 0],
-        rgba=[0.3, 0.3, 0.33, 1],
-        group=EXTRAS,
-        contype=0,
-        conaffinity=0,
-        mass=0,
-    )
-
-
-def _contact(
-    part: mujoco.MjsBody, name: str, place: list[float], radius: float, *, kind: int = 1, group: int = 3
-) -> None:
-    """A sphere of the body that rests on the floor (kind 1) or on the seat (kind 2); group 3 is not drawn."""
-    part.add_geom(
-        name=name,
-        type=mujoco.mjtGeom.mjGEOM_SPHERE,
-        pos=place,
-        size=[radius, 0, 0],
-        rgba=_RGBA_SKIN,
-        group=group,
-        contype=kind,
-        conaffinity=kind,
-        condim=3,
-        friction=[1.0, 0.005, 0.0001],
-        solimp=[0.5, 0.95, 0.01, 0.5, 2],
-        solref=[-5000, -330],
-        mass=0,
-    )
+        add_contact(part, f"{name}_{edge}_sole", [x, y, floor_z + radius], radius, group=EXTRAS)
 
 
 def _hinge(part: mujoco.MjsBody, name: str, side: str) -> None:
@@ -411,7 +323,7 @@ def _limb(part: mujoco.MjsBody, name: str, segment: Segment) -> None:
         type=mujoco.mjtGeom.mjGEOM_CAPSULE,
         fromto=[0, 0, -segment.radius, 0, 0, -segment.length + 0.5 * segment.radius],
         size=[segment.radius, 0, 0],
-        rgba=_RGBA_SKIN,
+        rgba=SKIN,
         contype=0,
         conaffinity=0,
         mass=0,
@@ -434,7 +346,7 @@ def _ellipsoid(
         type=mujoco.mjtGeom.mjGEOM_ELLIPSOID,
         pos=centre,
         size=[half_depth, half_width, half_height],
-        rgba=_RGBA_SKIN,
+        rgba=SKIN,
         contype=0,
         conaffinity=0,
         mass=0,

@@ -8,9 +8,10 @@ from squat_env.arms import ARM_POSTURES
 from squat_env.body import Body, ankle_height, hip_width, segments, shoulder_width
 from squat_env.equipment import Equipment
 from squat_env.exercises import Exercise
-from squat_env.model import back_depth, foot_size, seat_radius
+from squat_env.model import FootSize, foot_size
 from squat_env.motion import Motion
 from squat_env.rotations import about, angles_yxz, cross, euler_yxz, frame
+from squat_env.support import back_depth, seat_radius
 from squat_env.timeline import minimum_jerk
 
 MAX_ABDUCTION_DEG = 75.0  # out of the sagittal plane; at 90 the shoulder's three hinges lose a direction
@@ -20,7 +21,6 @@ SMOOTH_MINIMUM_M = 0.0005
 ROLL_SHIFT_M = 0.007  # of the weight, per degree of pelvis roll
 HEEL_RISE_BALANCE = 0.8  # where over the foot a person on the balls stands
 HEEL_RISE_FULL_DEG = 6.0  # rise at which the weight is over the balls
-SOLE_RADIUS = 0.035  # of the foot's length
 LIFT_M = 0.2  # how high a free foot would be lifted flat; it leaves the ground so before it swings
 TRAIL_SLACK = 0.78  # the legs stay behind the pelvis, so the centre of mass moves less than it
 
@@ -104,8 +104,7 @@ class Geometry:
         hips: (2, 3) left and right hip centre in the pelvis frame.
         ankles: (2, 3) with flat feet.
         feet: (2, 3, 3) orientation of flat feet.
-        toes: (3,) toe joint in the foot's frame.
-        foot_start, foot_length: x of the heel in the foot's frame, and the foot's length.
+        foot: Where the sole's landmarks are.
         lead: 0 the left leg leads, 1 the right one.
         rest_height: Of the hip centres on the seat or on the floor.
         seat_radius: Of the buttocks that roll on a seat.
@@ -116,9 +115,7 @@ class Geometry:
     hips: np.ndarray
     ankles: np.ndarray
     feet: np.ndarray
-    toes: np.ndarray
-    foot_start: float
-    foot_length: float
+    foot: FootSize
     lead: int
     rest_height: float
     seat_radius: float
@@ -126,7 +123,7 @@ class Geometry:
     @classmethod
     def of(cls, body: Body, motion: Motion, exercise: Exercise, equipment: Equipment) -> "Geometry":
         """Places the feet of a body for a motion."""
-        parts, size = segments(body), foot_size(body)
+        parts = segments(body)
         sign, lead = np.array([1.0, -1.0]), int(motion.lead == "right")
         yaw = sign * np.deg2rad(motion.toe_out_deg)
         leg = parts["thigh"].length + parts["shank"].length
@@ -139,9 +136,7 @@ class Geometry:
             hips=np.column_stack([[0, 0], sign * 0.5 * hip_width(body), [0, 0]]),
             ankles=np.column_stack([ahead, aside, [ankle_height(body)] * 2]),
             feet=about("z", yaw),
-            toes=np.array([size.ball_x, 0.0, size.sole_z + SOLE_RADIUS * size.length]),
-            foot_start=size.heel_x,
-            foot_length=size.length,
+            foot=foot_size(body),
             lead=lead,
             rest_height=back_depth(body) if exercise.height == "floor" else equipment.seat_height_m + radius,
             seat_radius=radius,
@@ -159,7 +154,7 @@ def balance_target(geometry: Geometry, motion: Motion, exercise: Exercise, path:
     raised = depth * min(1.0, motion.heel_rise_deg / HEEL_RISE_FULL_DEG)
     along = motion.balance + depth * motion.balance_change
     along = along + raised * (HEEL_RISE_BALANCE - along)
-    forward = geometry.foot_start + along * geometry.foot_length
+    forward = geometry.foot.along(along)
     lead, trail = (
         geometry.ankles[leg, :2] + forward[:, None] * geometry.feet[leg, :2, 0]
         for leg in (geometry.lead, 1 - geometry.lead)
@@ -216,7 +211,7 @@ def pose(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, pla
         ]
         if exercise.lifts:
             free, share = legs[geometry.lead], minimum_jerk(path.depth)[:, None]
-            legs[geometry.lead] = free + share * (_raised(motion, bend) - free)
+            legs[geometry.lead] = free + share * (_raised(motion) - free)
     return Pose(root=root, joints=np.column_stack([spine, *arms, *legs]))
 
 
@@ -249,7 +244,7 @@ def _feet(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, n
     rise[:, 1 - geometry.lead] += start + (end - start) * path.depth
     rise = np.deg2rad(rise)
     feet = geometry.feet @ about("y", rise)
-    ankles = geometry.ankles + geometry.feet @ geometry.toes - feet @ geometry.toes
+    ankles = geometry.ankles + geometry.feet @ geometry.foot.toes - feet @ geometry.foot.toes
     return feet, ankles, rise
 
 
@@ -335,12 +330,10 @@ def _hovering(motion: Motion, depth: np.ndarray, bend: np.ndarray) -> np.ndarray
     return angles
 
 
-def _raised(motion: Motion, bend: np.ndarray) -> np.ndarray:
-    """(K, 8) angles of a leg held up."""
+def _raised(motion: Motion) -> np.ndarray:
+    """(8,) angles of a leg held up."""
     hip, aside, knee = np.deg2rad(motion.lift_deg)
-    angles = np.zeros((len(bend), 8))
-    angles[:, 0], angles[:, 1], angles[:, 3] = hip, aside, knee
-    return angles
+    return np.array([hip, aside, 0.0, knee, 0.0, 0.0, 0.0, 0.0])
 
 
 def _arm(

@@ -15,18 +15,17 @@ from squat_env.body import Body
 from squat_env.dynamics import Balance, inverse_dynamics
 from squat_env.equipment import NO_EQUIPMENT, Equipment
 from squat_env.exercises import Exercise, exercise_named
-from squat_env.model import DAMPING_PER_STIFFNESS, SEAT_BACK_M, joint_names
+from squat_env.model import DAMPING_PER_STIFFNESS, joint_names
 from squat_env.motion import Motion
 from squat_env.placement import SIDES
 from squat_env.posture import NO_SWAY, Geometry, InfeasibleMotion, Path, Pose, balance_target, pose, sample_sway
-from squat_env.timeline import timeline
+from squat_env.support import SEAT_BACK_M
+from squat_env.timeline import MINIMUM_JERK_PEAK, PEAK_ACCELERATION, least_time, timeline
 
 PLAN_HZ = 25.0
 KNOTS = np.linspace(-0.05, 1.05, 9)  # of a stage, where the pelvis is placed
 PLACED_M = 0.0005  # how far the centre of mass may be off
 PLACEMENTS = 8  # tries to place the pelvis
-GRAVITY = 9.81
-PEAK_ACCELERATION = 0.40 * GRAVITY  # of the pelvis; beyond it the feet leave the ground
 MAX_DORSIFLEXION_DEG = 45.0
 MAX_INVERSION_DEG = 45.0  # of ankle and subtalar joint together, either way
 ALONE_SHIFT = 0.95  # share of the shift of weight from which one foot stands alone
@@ -37,7 +36,6 @@ BUTTOCKS_M = 0.06  # how far they reach towards the legs
 SEATED = 0.3  # share of settling at which the seat carries
 HEEL_RISE_FEEDBACK = (60.0, 14.0)  # 1/s^2, 1/s; nobody stands on the balls of the feet without
 UNLOADED = 1e-4  # compliance of a support that carries nothing
-MINIMUM_JERK_PEAK = 5.77  # peak acceleration of a minimum-jerk movement over distance / time^2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +110,14 @@ def plan(model: mujoco.MjModel, body: Body, motion: Motion, equipment: Equipment
     )
 
 
-def controls(model: mujoco.MjModel, reference: Reference) -> np.ndarray:
-    """Targets (N, 29) that make MuJoCo's position actuators a PD law with feed-forward.
+def controls(model: mujoco.MjModel, reference: Reference, stop: int | None = None) -> np.ndarray:
+    """Targets (N, 29) that make MuJoCo's position actuators a PD law with feed-forward; `stop` ends them early.
 
     force = kp (ctrl - q) - kv qd, so ctrl = q_ref + (kv qd_ref + tau) / kp.
     """
     stiffness = model.actuator_gainprm[:, 0]
-    return reference.qpos[:, 7:] + DAMPING_PER_STIFFNESS * reference.qvel[:, 6:] + reference.torque / stiffness
+    feed_forward = DAMPING_PER_STIFFNESS * reference.qvel[:stop, 6:]
+    return reference.qpos[:stop, 7:] + feed_forward + reference.torque[:stop] / stiffness
 
 
 def _place_pelvis(model: mujoco.MjModel, data: mujoco.MjData, geometry: Geometry, motion: Motion, exercise: Exercise):
@@ -243,11 +242,10 @@ def _refuse_haste(motion: Motion, share: float, drop: float) -> None:
         fastest = share * min(cycle.descent_s, cycle.ascent_s)
         peak = MINIMUM_JERK_PEAK * drop * cycle.depth / fastest**2
         if peak > PEAK_ACCELERATION:
-            least = np.sqrt(MINIMUM_JERK_PEAK * drop / PEAK_ACCELERATION) / share
             raise InfeasibleMotion(
                 "tempo",
                 f"moving {drop:.2f} m in {fastest:.2f} s takes {peak:.1f} m/s^2, expected at most"
-                f" {PEAK_ACCELERATION:.1f}; take {least:.2f} s or squat less deep",
+                f" {PEAK_ACCELERATION:.1f}; take {least_time(drop) / share:.2f} s or squat less deep",
             )
 
 
@@ -297,8 +295,8 @@ def _soles(geometry: Geometry, motion: Motion, feet: tuple[int, ...]) -> np.ndar
     corners = []
     for foot in feet:
         back = BALL if foot != geometry.lead and motion.rear_heel_deg[1] else 1.0 - TIPTOE
-        x = geometry.foot_start + geometry.foot_length * np.array([back, back, TIPTOE, TIPTOE])
-        y = FOOT_HALF_WIDTH * geometry.foot_length * np.array([-1.0, 1.0, -1.0, 1.0])
+        x = geometry.foot.along(np.array([back, back, TIPTOE, TIPTOE]))
+        y = FOOT_HALF_WIDTH * geometry.foot.length * np.array([-1.0, 1.0, -1.0, 1.0])
         corners.append(geometry.ankles[foot, :2] + np.column_stack([x, y]) @ geometry.feet[foot, :2, :2].T)
     return np.concatenate(corners)
 

@@ -11,6 +11,13 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.column_stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
+def turned(quat: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Vectors (K, 3) turned by unit quaternions (K, 4), wxyz."""
+    scalar, axis = quat[:, :1], quat[:, 1:]
+    twice = 2.0 * cross(axis, vector)
+    return vector + scalar * twice + cross(axis, twice)
+
+
 def about(axis: str, angle: np.ndarray | float) -> np.ndarray:
     """Rotations (..., 3, 3) about a coordinate axis by angles (...) [rad]."""
     angle = np.asarray(angle, dtype=float)

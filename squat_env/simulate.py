@@ -1,6 +1,6 @@
 """One set of squats through native MuJoCo: reference in, states and ideal sensor readings out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -43,7 +43,7 @@ def initial_state(model: mujoco.MjModel, reference: Reference) -> tuple[np.ndarr
         Full physics state (nstate,), and the data that holds it.
     """
     data = mujoco.MjData(model)
-    data.ctrl[:] = controls(model, _first(reference))[0]
+    data.ctrl[:] = controls(model, reference, 1)[0]
     low, high = 0.0, 0.02
     for _ in range(12):
         sink = 0.5 * (low + high)
@@ -57,11 +57,6 @@ def initial_state(model: mujoco.MjModel, reference: Reference) -> tuple[np.ndarr
     state = np.empty(mujoco.mj_stateSize(model, kind))
     mujoco.mj_getState(model, data, state, kind)
     return state, data
-
-
-def _first(reference: Reference) -> Reference:
-    rows = ("time", "qpos", "qvel", "torque", "depth", "phase4", "repetition", "planted")
-    return replace(reference, balance=None, **{name: getattr(reference, name)[:1] for name in rows})
 
 
 def simulate(model: mujoco.MjModel, reference: Reference) -> Simulation:

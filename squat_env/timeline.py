@@ -7,6 +7,9 @@ import numpy as np
 from squat_env.motion import Cycle, Motion
 
 STAND, DESCENT, BOTTOM, ASCENT = range(4)
+GRAVITY = 9.81
+PEAK_ACCELERATION = 0.40 * GRAVITY  # of the pelvis; beyond it the feet leave the ground
+MINIMUM_JERK_PEAK = 5.77  # peak acceleration of a minimum-jerk movement over distance / time^2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +67,8 @@ def minimum_jerk(x: np.ndarray) -> np.ndarray:
     """Smooth step from 0 to 1 (Flash & Hogan 1985), constant outside [0, 1]."""
     x = np.clip(x, 0.0, 1.0)
     return x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
+
+
+def least_time(drop: float) -> float:
+    """Shortest time [s] in which a pelvis moves this far [m] while the feet stay on the ground."""
+    return float(np.sqrt(MINIMUM_JERK_PEAK * drop / PEAK_ACCELERATION))
