@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, get_args, get_type_hints
 
 from squat_env.devices import DeviceRanges
+from squat_env.exercises import EXERCISES, exercise_named
+from squat_env.faults import FaultRanges
 from squat_env.motion import MotionRanges
 from squat_env.placement import PlacementRanges
 from squat_env.population import Population
@@ -20,6 +22,9 @@ class Recipe:
         name: What the population is called in reports.
         repetitions: Number of repetitions.
         seed: Of every draw; repetition i depends on (recipe without its number of repetitions, i) alone.
+        exercises: (exercise, share) pairs; a set is of one exercise, shares need not add up to one.
+        faults: Which sets have which faults; where None, every set as people happen to do it.
+        correct_below: A repetition is correct where no fault of its exercise is as severe as this.
         repetitions_a_set: Consecutive repetitions that share wearer, placement and devices.
         rate_hz: Of the recorded streams.
         range_hz: Of the range readings.
@@ -30,6 +35,9 @@ class Recipe:
     name: str = "randomised"
     repetitions: int = 3000
     seed: int = 0
+    exercises: tuple[tuple[str, float], ...] = (("squat", 1.0),)
+    faults: FaultRanges | None = None
+    correct_below: float = 0.25
     repetitions_a_set: int = 1
     rate_hz: float = 20.0
     range_hz: float = 5.0
@@ -48,6 +56,19 @@ class Recipe:
                 f"shard_repetitions is {self.shard_repetitions}, expected a multiple of"
                 f" repetitions_a_set = {self.repetitions_a_set}"
             )
+        self._check_exercises()
+
+    def _check_exercises(self) -> None:
+        for name, share in self.exercises:
+            exercise_named(name)
+            if not share > 0.0:
+                raise ValueError(f"the share of {name} is {share}, expected one above 0")
+        if not self.exercises:
+            raise ValueError(f"exercises is empty, expected some of {', '.join(EXERCISES)}")
+        if self.population.motion is not None and len(self.exercises) > 1:
+            raise ValueError("population.motion holds one exercise's ranges, expected None where there are several")
+        if not 0.0 < self.correct_below <= 1.0:
+            raise ValueError(f"correct_below is {self.correct_below}, expected a severity above 0, up to 1")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; `from_dict` is its inverse."""
@@ -104,6 +125,17 @@ def paper(**changes: Any) -> Recipe:
     return replace(Recipe(name="paper", population=population), **changes)
 
 
+def posture(**changes: Any) -> Recipe:
+    """Every exercise, done correctly and with up to three faults of known severity."""
+    exercises = tuple((name, 1.0) for name in EXERCISES)
+    return replace(Recipe(name="posture", exercises=exercises, faults=FaultRanges()), **changes)
+
+
+def small(**changes: Any) -> Recipe:
+    """A few repetitions of the randomised kind, to try things out."""
+    return replace(Recipe(name="small", repetitions=60, shard_repetitions=12), **changes)
+
+
 def stand_in(**changes: Any) -> Recipe:
     """Another population, to stand in for recordings of people: other bodies, habits, mountings and worse devices."""
     population = Population(
@@ -123,4 +155,4 @@ def stand_in(**changes: Any) -> Recipe:
     return replace(recipe, **changes)
 
 
-PRESETS = {"randomised": randomised, "paper": paper, "stand-in": stand_in}
+PRESETS = {"randomised": randomised, "paper": paper, "posture": posture, "small": small, "stand-in": stand_in}

@@ -9,6 +9,7 @@ import numpy as np
 
 from generators.recipe import Recipe
 from generators.store import Repetition
+from squat_env.faults import FAULTS, severities
 from squat_env.inertial import measure_imu
 from squat_env.labels import halfway, upright
 from squat_env.landmarks import joint_angles
@@ -27,6 +28,7 @@ REDRAW_REASONS = (
     "reach",
     "tempo",
     "ankle",
+    "balance",
     "warning",
     "fall",
     "depth",
@@ -65,7 +67,8 @@ def simulate_set(recipe: Recipe, number: int) -> SimulatedSet:
     """
     seeds = Seeds(seed=recipe.seed, index=number)
     size = recipe.repetitions_a_set
-    prepared = prepare(recipe.population, seeds, repetitions=size)
+    what = {"exercise": draw_exercise(recipe, seeds), "faults": recipe.faults, "repetitions": size}
+    prepared = prepare(recipe.population, seeds, **what)
     redraws = Counter(prepared.redraws)
     for _ in range(ATTEMPTS):
         done = _attempt(prepared, redraws)
@@ -75,7 +78,7 @@ def simulate_set(recipe: Recipe, number: int) -> SimulatedSet:
         prepared = prepare(
             recipe.population,
             seeds,
-            repetitions=size,
+            **what,
             body=draw.body,
             placement=draw.placement,
             equipment=draw.equipment,
@@ -87,6 +90,12 @@ def simulate_set(recipe: Recipe, number: int) -> SimulatedSet:
         f"set {number} of seed {recipe.seed} failed in {ATTEMPTS} draws ({dict(redraws)}), expected one to"
         " succeed; narrow the recipe's population"
     )
+
+
+def draw_exercise(recipe: Recipe, seeds: Seeds) -> str:
+    """The exercise of a set."""
+    names, shares = zip(*recipe.exercises, strict=True)
+    return str(seeds.generator("exercise").choice(names, p=np.array(shares) / sum(shares)))
 
 
 def _attempt(prepared: Prepared, redraws: Counter) -> SimulatedSet | None:
@@ -124,7 +133,7 @@ def measure_set(recipe: Recipe, number: int, done: SimulatedSet) -> Iterator[Rep
             sample={name: values[rows] - (begin if name == "time" else 0) for name, values in sample.items()},
             range={name: values[readings] - (begin if name == "range_time" else 0) for name, values in reading.items()},
             repetition={"set": number, "repetition": cycle, "subject": number},
-            drawn=_drawn(done, cycle),
+            drawn=_form(recipe, prepared.draw) | _drawn(done, cycle),
         )
 
 
@@ -171,6 +180,17 @@ def _measure_unit(
     return imu_to_grid(stamps, np.column_stack([accel, gyro]), grid, rate_hz=recipe.rate_hz)
 
 
+def _form(recipe: Recipe, draw: Draw) -> dict[str, Any]:
+    """What was done and how well: exercise, leading side, severity of every fault, and whether all are small."""
+    found = severities(draw.motion, draw.body)
+    return {
+        "exercise": draw.motion.exercise,
+        "lead": draw.motion.lead,
+        "correct": int(all(severity < recipe.correct_below for severity in found.values())),
+        **{f"severity.{name}": found.get(name, 0.0) for name in FAULTS},
+    }
+
+
 def _drawn(done: SimulatedSet, cycle: int) -> dict[str, Any]:
     """Everything drawn for a repetition under dotted names, the redraws by reason, and how well it went."""
     draw = done.prepared.draw
@@ -179,7 +199,8 @@ def _drawn(done: SimulatedSet, cycle: int) -> dict[str, Any]:
         for part in ("body", "placement", "equipment", "motion", "devices")
         for name, value in flatten(getattr(draw, part), part)
     }
-    del values["motion.cycles"]
+    for told_already in ("motion.cycles", "motion.exercise", "motion.lead"):
+        del values[told_already]
     values |= dict(flatten(draw.motion.cycles[cycle], "motion.cycle"))
     values |= {f"redraws.{reason}": done.redraws[reason] for reason in REDRAW_REASONS}
     return values | dict(flatten(done.outcome, "outcome"))

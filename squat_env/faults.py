@@ -34,6 +34,37 @@ LEAST_DROP_M = 0.12  # where hardly anything drops, haste is judged as if this d
 
 
 @dataclass(frozen=True, kw_only=True)
+class FaultRanges:
+    """The population of faults.
+
+    Attributes:
+        correct: Share of the sets that have none.
+        at_once: (number, share) pairs: how many faults the other sets have; shares need not add up to one.
+        severity: Range of each one's severity, uniform.
+        names: The faults that are drawn, equally likely; every fault of the exercise if empty.
+
+    Raises:
+        ValueError: A share or severity is out of range, or a fault is unknown.
+    """
+
+    correct: float = 0.4
+    at_once: tuple[tuple[int, float], ...] = ((1, 0.6), (2, 0.3), (3, 0.1))
+    severity: tuple[float, float] = (0.3, 1.0)
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not 0.0 <= self.correct <= 1.0:
+            raise ValueError(f"correct is {self.correct}, expected a share from 0 to 1")
+        if not self.at_once or min(min(number, share) for number, share in self.at_once) <= 0:
+            raise ValueError(f"at_once is {self.at_once}, expected (number, share) pairs above 0")
+        low, high = self.severity
+        if not 0.0 < low <= high <= 1.0:
+            raise ValueError(f"severity is {self.severity}, expected a range above 0, up to 1")
+        if unknown := sorted(set(self.names) - set(FAULTS)):
+            raise ValueError(f"names hold {unknown}, expected faults of {sorted(FAULTS)}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fault:
     """One fault.
 
@@ -92,6 +123,24 @@ def with_faults(motion: Motion, body: Body, faults: Mapping[str, float]) -> Moti
         if severity > 0 or fault.severity(fault.read(motion, body), motion.exercise) > 0:
             motion = fault.put(motion, body, fault.amount(severity, motion.exercise))
     return motion
+
+
+def sample_faults(ranges: FaultRanges, exercise: str, rng: np.random.Generator) -> dict[str, float]:
+    """Draws the severity of every fault of an exercise, 0 for those that a set is to be without.
+
+    Faults that exclude each other are not drawn together, so a set may have fewer than its number.
+    """
+    known = exercise_named(exercise).faults
+    names = [name for name in known if not ranges.names or name in ranges.names]
+    numbers, shares = zip(*ranges.at_once, strict=True)
+    correct, number = rng.random() < ranges.correct, int(rng.choice(numbers, p=np.array(shares) / sum(shares)))
+    drawn = dict(zip(known, rng.uniform(*ranges.severity, len(known)), strict=True))
+    chosen: list[str] = []
+    for name in rng.permutation(names):
+        excluded = any({name, one} == {*pair} for one in chosen for pair in EXCLUSIVE)
+        if not correct and len(chosen) < number and not excluded:
+            chosen.append(str(name))
+    return {name: float(drawn[name]) if name in chosen else 0.0 for name in known}
 
 
 def _of(field: str) -> tuple[Read, Put]:

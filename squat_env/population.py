@@ -11,7 +11,7 @@ from squat_env.body import Body, BodyRanges, sample_body
 from squat_env.devices import DeviceRanges, Devices, sample_devices
 from squat_env.equipment import Equipment
 from squat_env.exercises import exercise_named, sample_equipment
-from squat_env.faults import with_faults
+from squat_env.faults import FaultRanges, sample_faults, with_faults
 from squat_env.model import DEVICES, build_model
 from squat_env.motion import Motion, MotionRanges, sample_motion
 from squat_env.placement import Placement, PlacementRanges, sample_placement
@@ -21,6 +21,7 @@ from squat_env.sensors import body_shapes
 from squat_env.surface import same_limb
 
 ATTEMPTS = 200  # redraws before a population is refused
+MOTIONS_A_FAULT = 20  # draws of a motion before other faults are drawn
 EMBEDDED_M = 0.02  # how deep a device may press into cloth and flesh
 
 
@@ -53,7 +54,7 @@ class Seeds:
     seed: int
     index: int
 
-    GROUPS = ("body", "placement", "motion", "devices", "noise", "equipment")
+    GROUPS = ("body", "placement", "motion", "devices", "noise", "equipment", "exercise", "faults")
 
     def generator(self, group: str, attempt: int = 0) -> np.random.Generator:
         """The stream of a group at a given attempt to draw it."""
@@ -95,7 +96,7 @@ def prepare(
     seeds: Seeds,
     *,
     exercise: str = "squat",
-    faults: Mapping[str, float] | None = None,
+    faults: Mapping[str, float] | FaultRanges | None = None,
     repetitions: int = 1,
     body: Body | None = None,
     placement: Placement | None = None,
@@ -111,7 +112,8 @@ def prepare(
         seeds: Where the draws come from.
         exercise: Key of `EXERCISES`; a given motion has its own.
         faults: Severities 0-1 by name, put into a drawn motion; a fault that is named with 0 is absent, others are as
-            people happen to have them.
+            people happen to have them. Where ranges are given, faults that this person cannot have at once are drawn
+            again too.
         repetitions: Of the set.
         body, placement, equipment, motion, devices: Given values; they are not drawn, and refused if impossible.
         first_attempt: Where the draws of the motion begin; a caller whose simulation failed goes on after the last one.
@@ -126,7 +128,7 @@ def prepare(
     body = body or sample_body(population.body, seeds.generator("body"))
     devices = devices or sample_devices(population.devices, seeds.generator("devices"))
     equipment = equipment or sample_equipment(kind, body, seeds.generator("equipment"))
-    balance = kind.feedback is not None or bool(motion.heel_rise_deg if motion else (faults or {}).get("heel_rise"))
+    balance = kind.feedback is not None or _rises(motion, faults)
     placement, model = _place(population, seeds, balance, body, equipment, placement, redraws)
     ranges = population.motion or kind.ranges
     for attempt in range(first_attempt, first_attempt + ATTEMPTS):
@@ -134,7 +136,7 @@ def prepare(
         if drawn is None:
             rng = seeds.generator("motion", attempt)
             drawn = sample_motion(ranges, rng, exercise=exercise, repetitions=repetitions)
-            drawn = with_faults(drawn, body, faults or {})
+            drawn = with_faults(drawn, body, _drawn_faults(faults, exercise, seeds, attempt))
         try:
             reference = plan(model, body, drawn, equipment)
         except InfeasibleMotion as error:
@@ -145,6 +147,21 @@ def prepare(
         draw = Draw(body=body, placement=placement, equipment=equipment, motion=drawn, devices=devices)
         return Prepared(draw=draw, model=model, reference=reference, attempt=attempt, redraws=redraws)
     raise ValueError(f"no possible motion in {ATTEMPTS} draws ({dict(redraws)}); widen MotionRanges or ask less of it")
+
+
+def _rises(motion: Motion | None, faults: Mapping[str, float] | FaultRanges | None) -> bool:
+    """Whether heels may rise, which takes feedback."""
+    if motion is not None:
+        return motion.heel_rise_deg > 0
+    return isinstance(faults, FaultRanges) or bool((faults or {}).get("heel_rise"))
+
+
+def _drawn_faults(
+    faults: Mapping[str, float] | FaultRanges | None, exercise: str, seeds: Seeds, attempt: int
+) -> Mapping[str, float]:
+    if isinstance(faults, FaultRanges):
+        return sample_faults(faults, exercise, seeds.generator("faults", attempt // MOTIONS_A_FAULT))
+    return faults or {}
 
 
 def _place(

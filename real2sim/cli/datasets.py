@@ -7,8 +7,7 @@ from typing import Any
 
 from real2sim.cli.options import add_machine, positive
 
-SHARD_REPETITIONS = 60  # as `generators.recipe` has it
-PRESETS = ("randomised", "paper", "stand-in")
+PRESETS = ("randomised", "paper", "posture", "small", "stand-in")  # as `generators.recipe` has them
 
 
 def add_datasets(commands: Any) -> None:
@@ -17,13 +16,7 @@ def add_datasets(commands: Any) -> None:
     generate.add_argument(
         "--preset", choices=PRESETS, default="randomised", help="what is drawn (default: %(default)s)"
     )
-    generate.add_argument("--reps", type=positive, default=3000, help="repetitions (default: %(default)s)")
-    generate.add_argument("--seed", type=int, default=0, help="of every draw (default: %(default)s)")
-    generate.add_argument("--rate", type=float, default=20.0, help="of the streams in Hz (default: %(default)s)")
-    generate.add_argument("--reps-a-set", type=positive, default=1, help="by one wearer (default: %(default)s)")
-    generate.add_argument(
-        "--reps-a-shard", type=positive, default=SHARD_REPETITIONS, help="in a file (default: %(default)s)"
-    )
+    _add_recipe(generate)
     generate.add_argument("--out", type=Path, required=True, help="folder of the dataset; goes on with what is there")
     generate.add_argument("--resume", action="store_true", help="refuse to start a new dataset")
     generate.add_argument("--part", type=_part, default=(1, 1), metavar="K/N", help="make the K-th of N parts only")
@@ -34,6 +27,25 @@ def add_datasets(commands: Any) -> None:
     info.add_argument("dataset", type=Path)
     info.add_argument("--json", action="store_true", help="print digest, repetitions, bytes and recipe as JSON")
     info.set_defaults(run=_info)
+
+
+def _add_recipe(generate: argparse.ArgumentParser) -> None:
+    """Adds the options that change a preset."""
+    what = generate.add_argument_group("what", "in place of the preset's own")
+    what.add_argument("--reps", type=positive, help="repetitions")
+    what.add_argument("--seed", type=int, help="of every draw")
+    what.add_argument("--rate", type=float, metavar="HZ", help="of the streams")
+    what.add_argument("--reps-a-set", type=positive, metavar="N", help="by one wearer")
+    what.add_argument("--reps-a-shard", type=positive, metavar="N", help="in a file")
+    what.add_argument("--exercise", type=_shares, metavar="NAME[=SHARE],...", help="such as squat=2,lunge")
+    what.add_argument(
+        "--faults",
+        type=_names,
+        nargs="?",
+        const=(),
+        metavar="NAME,...",
+        help="sets are correct or have some of these faults, of any that the exercise has if none is named",
+    )
 
 
 def _add_engines(generate: argparse.ArgumentParser) -> None:
@@ -63,13 +75,7 @@ def _generate(options: argparse.Namespace) -> None:
     from generators.store.plan import PLAN
 
     try:
-        recipe = recipes[options.preset](
-            repetitions=options.reps,
-            seed=options.seed,
-            rate_hz=options.rate,
-            repetitions_a_set=options.reps_a_set,
-            shard_repetitions=options.reps_a_shard,
-        )
+        recipe = recipes[options.preset](**_changes(options))
     except ValueError as error:
         raise DatasetError(f"this recipe cannot be made: {error}; change the option") from error
     if options.resume and not (options.out / PLAN).exists():
@@ -88,6 +94,22 @@ def _generate(options: argparse.Namespace) -> None:
         progress=not options.quiet,
     )
     print(f"{len(dataset)} repetitions, {dataset.bytes / 1e6:.1f} MB, digest {dataset.digest}")
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say in place of the preset."""
+    from squat_env.faults import FaultRanges
+
+    changes = {
+        "repetitions": options.reps,
+        "seed": options.seed,
+        "rate_hz": options.rate,
+        "repetitions_a_set": options.reps_a_set,
+        "shard_repetitions": options.reps_a_shard,
+        "exercises": options.exercise,
+        "faults": None if options.faults is None else FaultRanges(names=options.faults),
+    }
+    return {name: value for name, value in changes.items() if value is not None}
 
 
 def _engine(options: argparse.Namespace) -> Any:
@@ -109,6 +131,22 @@ def _engine(options: argparse.Namespace) -> Any:
     if options.backend == "dask":
         return Dask(scheduler=options.scheduler)
     return Sequential() if options.backend == "sequential" else Loky(jobs=options.jobs)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _shares(text: str) -> tuple[tuple[str, float], ...]:
+    """`squat=2,lunge` to pairs; a share that is not said is 1."""
+    pairs = []
+    for part in text.split(","):
+        name, _, share = part.partition("=")
+        try:
+            pairs.append((name.strip(), float(share or 1)))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{part!r} is not an exercise and its share, such as squat=2") from None
+    return tuple(pairs)
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -6,10 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from generators.recipe import PRESETS, Recipe, randomised, stand_in
+from generators.recipe import PRESETS, Recipe, posture, randomised, stand_in
 from generators.repetition import REDRAW_REASONS, make_repetitions, measure_set, simulate_set
 from generators.store import FIELDS
 from squat_env.devices import Devices, ImuErrors
+from squat_env.exercises import EXERCISES
+from squat_env.faults import FAULTS, FaultRanges, sample_faults, severities
+from squat_env.motion import MotionRanges
+from squat_env.population import MOTIONS_A_FAULT, Population, Seeds, prepare
 from squat_env.sensors import read_sensors
 from squat_env.wobble import Looseness
 
@@ -22,12 +26,32 @@ def test_a_recipe_survives_json(preset):
 
 @pytest.mark.parametrize(
     "change",
-    [{"repetitions": 0}, {"rate_hz": 33.0}, {"range_hz": 100.0}, {"repetitions_a_set": 7}],
-    ids=lambda change: next(iter(change)),
+    [
+        {"repetitions": 0},
+        {"rate_hz": 33.0},
+        {"range_hz": 100.0},
+        {"repetitions_a_set": 7},
+        {"exercises": ()},
+        {"exercises": (("burpee", 1.0),)},
+        {"exercises": (("squat", 0.0),)},
+        {"correct_below": 0.0},
+        {"population": Population(motion=MotionRanges()), "exercises": (("squat", 1.0), ("lunge", 1.0))},
+    ],
+    ids=lambda change: f"{next(reversed(change))}={next(reversed(change.values()))}"[:40],
 )
 def test_absurd_recipes_are_refused(change):
     with pytest.raises(ValueError, match="expected"):
         Recipe(**change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"correct": 1.5}, {"at_once": ((0, 1.0),)}, {"severity": (0.0, 0.5)}, {"names": ("lazy",)}],
+    ids=lambda change: next(iter(change)),
+)
+def test_absurd_faults_are_refused(change):
+    with pytest.raises(ValueError, match="expected"):
+        FaultRanges(**change)
 
 
 def test_unknown_keys_are_refused():
@@ -68,6 +92,44 @@ def test_everything_drawn_is_kept(made):
         assert name in drawn
     assert {f"redraws.{reason}" for reason in REDRAW_REASONS} <= set(drawn)
     assert len({repetition.drawn["body.height_m"] for repetition in made}) == len(made)
+
+
+def test_faults_are_drawn_as_often_and_as_severe_as_asked():
+    ranges = FaultRanges(correct=0.3, at_once=((1, 0.5), (2, 0.5)), severity=(0.4, 0.8))
+    rng = np.random.default_rng(0)
+    drawn = [{name: s for name, s in sample_faults(ranges, "squat", rng).items() if s} for _ in range(1000)]
+    counts = np.bincount([len(faults) for faults in drawn], minlength=3) / len(drawn)
+    assert np.allclose(counts, [0.3, 0.35, 0.35], atol=0.05)
+    found = [s for faults in drawn for s in faults.values()]
+    assert 0.4 <= min(found) < 0.42
+    assert 0.78 < max(found) <= 0.8
+    assert {name for faults in drawn for name in faults} == set(EXERCISES["squat"].faults)
+    assert not any({"shallow", "too_deep"} <= faults.keys() for faults in drawn)
+
+
+def test_sets_are_of_the_exercises_and_faults_of_the_recipe():
+    recipe = posture(repetitions=12, exercises=(("deadlift", 1.0), ("lunge", 1.0)))
+    made = list(make_repetitions(recipe, 0, 12))
+    assert {repetition.drawn["exercise"] for repetition in made} == {"deadlift", "lunge"}
+    correct = [repetition.drawn["correct"] for repetition in made]
+    assert 0 < sum(correct) < len(correct)
+    for repetition in made:
+        found = {name: repetition.drawn[f"severity.{name}"] for name in FAULTS}
+        assert all(s == 0 or s >= 0.299 for s in found.values()), found
+        assert repetition.drawn["correct"] == int(max(found.values()) == 0)
+        assert not set(EXERCISES[repetition.drawn["exercise"]].faults).isdisjoint(found)
+
+
+def test_faults_that_a_person_cannot_have_at_once_are_drawn_again():
+    names = ("excessive_lean", "too_deep", "too_fast")
+    ranges = FaultRanges(correct=0.0, at_once=((3, 1.0),), names=names)
+    seeds = Seeds(seed=0, index=4)
+    prepared = prepare(Population(), seeds, faults=ranges)
+    assert prepared.attempt >= MOTIONS_A_FAULT
+    found = severities(prepared.draw.motion, prepared.draw.body)
+    asked = sample_faults(ranges, "squat", seeds.generator("faults", prepared.attempt // MOTIONS_A_FAULT))
+    assert found == pytest.approx(asked)
+    assert sample_faults(ranges, "squat", seeds.generator("faults", 0)) != pytest.approx(asked)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from generators import recipe
+from generators.recipe import Recipe
 from generators.store import Dataset
 from real2sim import cli
+from real2sim.cli.datasets import PRESETS
+from squat_env.faults import FaultRanges
 
 SMALL = ("--reps", "3", "--reps-a-shard", "1", "--backend", "sequential", "--quiet")
 
@@ -53,6 +57,31 @@ def test_info_is_json_when_asked(whole, capsys):
     assert cli.main(["info", str(whole), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["repetitions"], facts["digest"]) == (3, Dataset(whole).digest)
+
+
+def test_options_stand_in_place_of_the_preset(tmp_path):
+    options = [*SMALL, "--preset", "posture", "--exercise", "squat=2, lunge", "--faults", "shallow,knee_valgus"]
+    assert cli.main(["generate", *options, "--rate", "40", "--seed", "8", "--out", str(tmp_path / "d")]) == 0
+    dataset = Dataset(tmp_path / "d")
+    made = Recipe.from_dict(dataset.recipe | {"repetitions": 3})
+    assert (made.exercises, made.rate_hz, made.seed) == ((("squat", 2.0), ("lunge", 1.0)), 40.0, 8)
+    assert made.faults == FaultRanges(names=("shallow", "knee_valgus"))
+    assert set(dataset.read("exercise")) <= {"squat", "lunge"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [(["--exercise", "burpee"], "burpee"), (["--faults", "lazy"], "lazy"), (["--reps-a-set", "7"], "multiple")],
+    ids=["exercise", "fault", "set"],
+)
+def test_a_recipe_that_cannot_be_is_refused(tmp_path, capsys, wrong, said):
+    assert cli.main(["generate", *wrong, "--out", str(tmp_path / "d")]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
+
+
+def test_the_command_knows_every_preset():
+    assert sorted(PRESETS) == sorted(recipe.PRESETS)
 
 
 @pytest.mark.parametrize("wrong", ["0/2", "3/2", "1", "a/b"])
