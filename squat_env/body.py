@@ -22,6 +22,9 @@ class Body:
         leg_scale: Leg length over the average for this height; the trunk takes up the difference.
         arm_scale: Arm length over the average for this height.
         width_scale: Shoulder and hip width over the average for this height.
+        hip_scale: Hip width over the average for this height and shoulder width.
+        thigh_scale: Thigh over the average for this length of the leg; the shank takes up the difference.
+        upper_arm_scale: Upper arm over the average for this length of the arm; the forearm takes up the difference.
 
     Raises:
         ValueError: Outside what the segment tables were measured on.
@@ -33,6 +36,9 @@ class Body:
     leg_scale: float = 1.0
     arm_scale: float = 1.0
     width_scale: float = 1.0
+    hip_scale: float = 1.0
+    thigh_scale: float = 1.0
+    upper_arm_scale: float = 1.0
 
     def __post_init__(self):
         if self.sex not in SEXES:
@@ -43,6 +49,9 @@ class Body:
             ("leg_scale", 0.85, 1.15),
             ("arm_scale", 0.85, 1.15),
             ("width_scale", 0.7, 1.4),
+            ("hip_scale", 0.7, 1.4),
+            ("thigh_scale", 0.85, 1.15),
+            ("upper_arm_scale", 0.85, 1.15),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -106,21 +115,27 @@ _DE_LEVA: dict[Sex, dict[str, tuple[float, float, tuple[float, float, float]]]] 
     },
 }
 
-# Segment lengths over height. Winter, D. A. (2009). Biomechanics and Motor Control of Human Movement, Fig. 4.1; the
-# trunk's parts after de Leva (1996), Table 2, scaled so that the shoulders stand at 0.818 of the height.
+# Segment lengths over height. Legs, hand and foot: Winter, D. A. (2009). Biomechanics and Motor Control of Human
+# Movement, Fig. 4.1. Upper arm and forearm, between joint centres: de Leva (1996), Table 2, mean of the sexes; the
+# trunk's parts after the same table, scaled so that the shoulders stand at 0.818 of the height.
 _LENGTHS = {
     "head": 0.182,
     "upper_trunk": 0.093,
     "middle_trunk": 0.114,
     "pelvis": 0.081,
-    "upper_arm": 0.186,
-    "forearm": 0.146,
+    "upper_arm": 0.160,
+    "forearm": 0.153,
     "hand": 0.108,
     "thigh": 0.245,
     "shank": 0.246,
     "foot": 0.152,
 }
-_SHOULDER_WIDTH, _HIP_WIDTH, _ANKLE_HEIGHT = 0.259, 0.191, 0.039
+_SHOULDER_WIDTH, _HIP_BREADTH, _ANKLE_HEIGHT = 0.259, 0.191, 0.039  # Winter (2009), Fig. 4.1
+_SHOULDER_CENTRES = 0.203  # biacromial breadth, 0.226 of the height, less 2 cm on either side (assumed)
+# The hip joint centres lie 14 % of the distance of the anterior superior iliac spines inside of each spine (Bell, Brand
+# & Pedersen 1989, Human Movement Science 8, 3-16), so 72 % of it apart; the spines are 0.145 of the height apart
+# (0.24 m in adults, assumed).
+_HIP_CENTRES = 0.72 * 0.145
 _LEGS, _TRUNK = ("thigh", "shank", "foot"), ("pelvis", "middle_trunk", "upper_trunk")
 _ARMS = ("upper_arm", "forearm", "hand")
 
@@ -134,6 +149,9 @@ def segments(body: Body) -> dict[str, Segment]:
     trunk = sum(_LENGTHS[name] for name in _TRUNK)
     scale = {name: body.leg_scale for name in _LEGS} | {name: body.arm_scale for name in _ARMS}
     scale |= {name: 1.0 - (body.leg_scale - 1.0) * legs / trunk for name in _TRUNK}
+    for one, other, share in (("thigh", "shank", body.thigh_scale), ("upper_arm", "forearm", body.upper_arm_scale)):
+        scale[other] *= 1.0 - (share - 1.0) * _LENGTHS[one] / _LENGTHS[other]
+        scale[one] *= share
     table = _DE_LEVA[body.sex]
     paired = (*_LEGS, *_ARMS)
     total = sum(row[0] * (2 if name in paired else 1) for name, row in table.items())
@@ -148,13 +166,23 @@ def segments(body: Body) -> dict[str, Segment]:
 
 
 def shoulder_width(body: Body) -> float:
-    """Distance between the shoulder joint centres [m]."""
+    """Breadth of the shoulders, the measure of a stance [m]."""
     return _SHOULDER_WIDTH * body.width_scale * body.height_m
 
 
+def shoulder_centres(body: Body) -> float:
+    """Distance between the shoulder joint centres [m]."""
+    return _SHOULDER_CENTRES * body.width_scale * body.height_m
+
+
 def hip_width(body: Body) -> float:
-    """Distance between the hip joint centres [m]; Winter's figure is for the trochanters, 0.9 of it for the centres."""
-    return 0.9 * _HIP_WIDTH * body.width_scale * body.height_m
+    """Distance between the hip joint centres [m]."""
+    return _HIP_CENTRES * body.width_scale * body.hip_scale * body.height_m
+
+
+def hip_breadth(body: Body) -> float:
+    """Breadth of the pelvis over the trochanters [m]."""
+    return _HIP_BREADTH * body.width_scale * body.hip_scale * body.height_m
 
 
 def ankle_height(body: Body) -> float:
@@ -170,13 +198,15 @@ class BodyRanges:
         female_share: Probability of a female body.
         height_m: Range; within it heights follow the sex's normal distribution.
         bmi: Range; uniform in between.
-        proportion: Standard deviation of leg, arm and width scale.
+        proportion: Standard deviation of leg, arm, thigh, upper arm and width scale.
+        hips: Standard deviation of the hip scale.
     """
 
     female_share: float = 0.5
     height_m: tuple[float, float] = (1.45, 2.00)
     bmi: tuple[float, float] = (17.0, 35.0)
-    proportion: float = 0.03
+    proportion: float = 0.04
+    hips: float = 0.07
 
 
 _HEIGHT_MEAN_SD = {
@@ -191,7 +221,8 @@ def sample_body(ranges: BodyRanges, rng: np.random.Generator) -> Body:
     mean, sd = _HEIGHT_MEAN_SD[sex]
     height = _truncated_normal(mean, sd, ranges.height_m, rng)
     bmi = rng.uniform(*ranges.bmi)
-    leg, arm, width = (_truncated_normal(1.0, ranges.proportion, (0.9, 1.1), rng) for _ in range(3))
+    leg, arm, width = (_truncated_normal(1.0, ranges.proportion, (0.88, 1.12), rng) for _ in range(3))
+    thigh, upper_arm = (_truncated_normal(1.0, ranges.proportion, (0.88, 1.12), rng) for _ in range(2))
     return Body(
         height_m=height,
         mass_kg=bmi * height**2,
@@ -199,6 +230,9 @@ def sample_body(ranges: BodyRanges, rng: np.random.Generator) -> Body:
         leg_scale=leg,
         arm_scale=arm,
         width_scale=width,
+        hip_scale=_truncated_normal(1.0, ranges.hips, (0.8, 1.25), rng),
+        thigh_scale=thigh,
+        upper_arm_scale=upper_arm,
     )
 
 

@@ -12,7 +12,17 @@ from functools import cache
 import mujoco
 import numpy as np
 
-from squat_env.body import TISSUE_DENSITY, Body, Segment, ankle_height, hip_width, segments, shoulder_width
+from squat_env.body import (
+    TISSUE_DENSITY,
+    Body,
+    Segment,
+    ankle_height,
+    hip_breadth,
+    hip_width,
+    segments,
+    shoulder_centres,
+    shoulder_width,
+)
 from squat_env.equipment import NO_EQUIPMENT, Equipment
 from squat_env.placement import SIDES, Mounting, Placement
 from squat_env.spots import PHONE_SPOTS, UNPAIRED, WATCH_SPOT, Spot
@@ -194,7 +204,7 @@ def _add_trunk(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment]) -> mu
     pelvis = spec.worldbody.add_body(name="pelvis")
     pelvis.add_freejoint(name="root")
     _set_inertia(pelvis, lower, [0, 0, lower.length - lower.com])
-    wide = 0.5 * hip_width(body) + 0.35 * parts["thigh"].radius
+    wide = 0.5 * hip_breadth(body)
     _ellipsoid(pelvis, "pelvis", lower, [0, 0, 0.35 * lower.length], wide, 0.85 * lower.length)
     thorax = pelvis.add_body(name="middle_trunk", pos=[0, 0, lower.length])
     for name in ("flexion", "lateral", "rotation"):
@@ -208,7 +218,7 @@ def _add_trunk(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment]) -> mu
         "upper_trunk",
         upper,
         [0, 0, 0.35 * upper.length],
-        0.43 * shoulder_width(body),
+        0.36 * shoulder_width(body),
         0.95 * upper.length,
     )
     skull = chest.add_body(name="head", pos=[0, 0, upper.length])
@@ -223,7 +233,7 @@ def _add_arm(spec: mujoco.MjSpec, side: str, body: Body, parts: dict[str, Segmen
     upper, lower, end = parts["upper_arm"], parts["forearm"], parts["hand"]
     sign = 1 if side == "left" else -1
     arm = spec.body("upper_trunk").add_body(
-        name=f"{side}_upper_arm", pos=[0, sign * 0.5 * shoulder_width(body), parts["upper_trunk"].length]
+        name=f"{side}_upper_arm", pos=[0, sign * 0.5 * shoulder_centres(body), parts["upper_trunk"].length]
     )
     for name in ("flexion", "abduction", "rotation"):
         _hinge(arm, f"shoulder_{name}", side)

@@ -8,7 +8,7 @@ import pytest
 from wearers import BODY, STILL, mounted
 
 from squat_env.arms import ARM_POSTURES
-from squat_env.body import Body, BodyRanges, sample_body, segments
+from squat_env.body import Body, BodyRanges, hip_width, sample_body, segments, shoulder_centres
 from squat_env.model import build_model, foot_size, joint_names
 from squat_env.motion import Cycle, Motion, MotionRanges, sample_motion
 from squat_env.placement import SIDES
@@ -34,6 +34,24 @@ def test_longer_legs_leave_the_height():
         for parts in (one, other)
     ]
     assert np.isclose(*height)
+
+
+@pytest.mark.parametrize(
+    ("change", "one", "other"),
+    [({"thigh_scale": 1.08}, "thigh", "shank"), ({"upper_arm_scale": 1.08}, "upper_arm", "forearm")],
+    ids=["leg", "arm"],
+)
+def test_a_limb_divided_otherwise_is_as_long(change, one, other):
+    plain, divided = segments(Body()), segments(Body(**change))
+    assert np.isclose(divided[one].length / plain[one].length, 1.08)
+    assert np.isclose(*(parts[one].length + parts[other].length for parts in (plain, divided)))
+
+
+def test_hip_and_shoulder_joints_are_as_far_apart_as_peoples():
+    bodies = [sample_body(BodyRanges(), np.random.default_rng(seed)) for seed in range(300)]
+    hips = np.percentile([hip_width(body) for body in bodies], (5, 50, 95))
+    assert np.allclose(hips, [0.147, 0.176, 0.208], atol=0.008)  # m; 0.17-0.18 in adults (Bell et al. 1989)
+    assert all(1.4 < shoulder_centres(body) / hip_width(body) < 2.6 for body in bodies)
 
 
 @pytest.mark.parametrize("change", [{"height_m": 5.0}, {"mass_kg": 10.0}, {"sex": "x"}, {"leg_scale": 2.0}])
