@@ -14,6 +14,7 @@ from real2sim import training
 from real2sim.conversion import choose_style
 from real2sim.conversion import convert as convert_sequences
 from real2sim.evaluation import difference, refuse_overlap, result, tally
+from real2sim.labels import held_out_parts, labelled_repetitions
 from real2sim.networks import Recogniser, TwoEncoderVAE, is_saved, load_network, save_network
 from real2sim.recordings import Recording
 from real2sim.recordings.plain import read_folder
@@ -28,7 +29,6 @@ from real2sim.windows import (
     cut,
     from_dataset,
     from_recordings,
-    labelled_repetitions,
     people,
     split,
     statistics_of,
@@ -159,13 +159,15 @@ def _windows(run: Run, sequences: list[Sequence], statistics: Statistics) -> Win
 
 def _labelled_windows(
     run: Run, sequences: list[Sequence], statistics: Statistics, seed: int
-) -> tuple[Windows, Windows]:
-    """Windows with a label in them, dealt out to training and validation."""
-    windows = _windows(run, sequences, statistics)
-    known = np.flatnonzero((windows.phase >= 0).any(axis=1))
-    order = np.random.default_rng(seed).permutation(known)
-    held_out = max(1, round(0.2 * len(order)))
-    return _take(windows, order[held_out:]), _take(windows, order[:held_out])
+) -> tuple[Windows, list[tuple[Windows, Windows]]]:
+    """Windows with a label in them, and the ways to hold out a part of the labels."""
+
+    def known(some: list[Sequence]) -> Windows:
+        windows = _windows(run, some, statistics)
+        return _take(windows, np.flatnonzero((windows.phase >= 0).any(axis=1)))
+
+    parts = held_out_parts(sequences, np.random.default_rng(seed))
+    return known(sequences), [(known(kept), known(held)) for kept, held in parts]
 
 
 def _take(windows: Windows, index: np.ndarray) -> Windows:
@@ -198,7 +200,11 @@ def train(run: Run, name: str, seed: int) -> None:
     if name == "recogniser-fine-tuned":
         start = _recogniser(run, "recogniser-randomised", seed)[0]
         few = _labelled_windows(run, labelled(run, seed), statistics, seed)
-        network, notes["curve"] = training.train_recogniser(*few, seed=seed, settings=training.FINE_TUNING, start=start)
+
+        def tune(some, held, settings):
+            return training.train_recogniser(some, held, seed=seed, settings=settings, start=start)
+
+        network, notes["curve"] = training.train_on_few(tune, *few, training.FINE_TUNING)
     elif name.startswith("recogniser"):
         network, notes["curve"] = training.train_recogniser(train_windows, validation, seed=seed, settings=full)
     elif name == "one-encoder":
@@ -210,9 +216,12 @@ def train(run: Run, name: str, seed: int) -> None:
             train_windows, validation, seed=seed, settings=full
         )
         few = _labelled_windows(run, labelled(run, seed), statistics, seed)
-        content, notes["fine_tuning_curve"] = training.train_content_encoder(
-            *few, seed=seed, settings=training.FINE_TUNING, start=content
-        )
+        learnt = content
+
+        def teach(some, held, settings):
+            return training.train_content_encoder(some, held, seed=seed, settings=settings, start=learnt)
+
+        content, notes["fine_tuning_curve"] = training.train_on_few(teach, *few, training.FINE_TUNING)
         network, notes["curve"] = training.train_style_and_decoder(
             content, train_windows, validation, seed=seed, settings=training.AUTOENCODER.scaled(effort)
         )
@@ -226,8 +235,12 @@ def train(run: Run, name: str, seed: int) -> None:
 def _train_on_real(run: Run, name: str, seed: int) -> None:
     sequences = adaptation(run)
     statistics = statistics_of(sequences)
-    parts = _labelled_windows(run, sequences, statistics, seed)
-    network, curve = training.train_recogniser(*parts, seed=seed, settings=training.SMALL_DATA)
+    few = _labelled_windows(run, sequences, statistics, seed)
+
+    def teach(some, held, settings):
+        return training.train_recogniser(some, held, seed=seed, settings=settings)
+
+    network, curve = training.train_on_few(teach, *few, training.ALL_LABELS)
     save_network(run.network(name, seed), network, statistics, {"curve": curve, "seed": seed})
 
 

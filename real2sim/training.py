@@ -1,21 +1,27 @@
 """How the networks are trained: one plain loop, and one function for each network."""
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from real2sim.checkpoints import Checkpoint, Part
 from real2sim.mutual_information import StatisticNetwork, donsker_varadhan, statistic_loss
 from real2sim.networks import ContentEncoder, OneEncoderVAE, Recogniser, Sizes, TwoEncoderVAE, reproducible
 from real2sim.windows import Windows
 
 Curve = list[dict[str, float]]
 """One entry an epoch: validation loss, and what else the training watches."""
+
+
+class TrainingError(RuntimeError):
+    """A training cannot go on; the message says where, what was got and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,7 @@ class TrainingSettings:
 
 FINE_TUNING = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=5e-4)
 SMALL_DATA = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=1e-3)
+ALL_LABELS = TrainingSettings(epochs=30, patience=6, batch=64, learning_rate=2e-3)
 AUTOENCODER = TrainingSettings(epochs=16, patience=5)
 
 
@@ -97,42 +104,68 @@ def fit(
     network: nn.Module,
     loss: Loss,
     train: Batches,
-    validation: Batches,
+    validation: Batches | None,
     settings: TrainingSettings,
     *,
     validation_loss: Loss | None = None,
     watch: Callable[[], dict[str, float]] = dict,
+    companions: Mapping[str, Part] | None = None,
+    checkpoint: Path | None = None,
 ) -> Curve:
-    """Trains the parameters of `network` that want a gradient, and leaves the best weights in it.
+    """Trains the parameters of `network` that want a gradient, and leaves the chosen weights in it.
 
     Args:
         network: Changed in place, in evaluation mode afterwards.
         loss: Of a batch, to minimise.
-        train, validation: The windows.
+        train: The windows.
+        validation: Held-out windows; without any, all epochs are done and the last weights kept.
         settings: How.
         validation_loss: Of the validation windows if it is not `loss`.
         watch: Further figures for the curve, read after each epoch.
+        companions: Networks and optimisers that `loss` trains beside, to be kept with the training's state.
+        checkpoint: File for the state after each epoch; a training that finds it goes on from there.
+
+    Raises:
+        TrainingError: The loss is not a number.
     """
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=settings.learning_rate)
+    state = checkpoint and Checkpoint(
+        path=checkpoint,
+        parts={"network": network, "optimiser": optimiser, **(companions or {})},
+        identity={"settings": asdict(settings), "windows": len(train), "network": type(network).__name__},
+    )
     best, best_loss, since, curve = copy.deepcopy(network.state_dict()), float("inf"), 0, []
-    for _ in range(settings.epochs):
+    if state and (found := state.load()):
+        best, best_loss, since, curve = found[0], found[1]["best_loss"], found[1]["since"], found[1]["curve"]
+    while len(curve) < settings.epochs and since < settings.patience:
         network.train()
         for index in torch.randperm(len(train)).split(settings.batch):
             optimiser.zero_grad()
-            loss(train[index]).backward()
+            value = loss(train[index])
+            if not torch.isfinite(value):
+                raise TrainingError(_not_a_number(network, float(value.detach()), len(curve) + 1, settings))
+            value.backward()
             nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
             optimiser.step()
         network.eval()
-        value = _mean_loss(validation_loss or loss, validation)
-        curve.append({"validation_loss": value, **watch()})
-        since += 1
-        if value < best_loss:
-            best, best_loss, since = copy.deepcopy(network.state_dict()), value, 0
-        if since >= settings.patience:
-            break
+        held_out = None if validation is None else _mean_loss(validation_loss or loss, validation)
+        curve.append(({} if held_out is None else {"validation_loss": held_out}) | watch())
+        since += held_out is not None
+        if held_out is None or held_out < best_loss:
+            best, since = copy.deepcopy(network.state_dict()), 0
+            best_loss = best_loss if held_out is None else held_out
+        if state:
+            state.save(best, {"best_loss": best_loss, "since": since, "curve": curve})
     network.load_state_dict(best)
     network.eval()
     return curve
+
+
+def _not_a_number(network: nn.Module, value: float, epoch: int, settings: TrainingSettings) -> str:
+    return (
+        f"the loss of {type(network).__name__} is {value} in epoch {epoch}, expected a finite number; look for absurd "
+        f"values in the recordings, or lower the learning rate {settings.learning_rate:g}"
+    )
 
 
 @torch.no_grad()
@@ -169,48 +202,89 @@ def _divergence_weight(windows: Batches) -> float:
 
 def train_recogniser(
     train: Windows,
-    validation: Windows,
+    validation: Windows | None,
     *,
     seed: int,
     settings: TrainingSettings | None = None,
     start: Recogniser | None = None,
+    checkpoint: Path | None = None,
 ) -> tuple[Recogniser, Curve]:
     """Trains a recogniser on labelled windows; `start` is fine-tuned instead of a new one (and is left as it is)."""
     with reproducible(seed):
         network = copy.deepcopy(start) if start else Recogniser(Sizes(channels=len(train.channels)))
-        curve = fit(
-            network,
-            lambda batch: phase_loss(network(batch.values), batch.phase),
-            Batches.of(train),
-            Batches.of(validation),
-            settings or TrainingSettings(),
-        )
+        curve = _fit_phases(network, network, train, validation, settings, checkpoint)
     return network, curve
 
 
 def train_content_encoder(
     train: Windows,
-    validation: Windows,
+    validation: Windows | None,
     *,
     seed: int,
     settings: TrainingSettings | None = None,
     start: ContentEncoder | None = None,
+    checkpoint: Path | None = None,
 ) -> tuple[ContentEncoder, Curve]:
     """Trains the content encoder on phases; with `start`, fine-tunes a copy of it."""
     with reproducible(seed):
         network = copy.deepcopy(start) if start else ContentEncoder(Sizes(channels=len(train.channels)))
-        curve = fit(
-            network,
-            lambda batch: phase_loss(network.phases(batch.values), batch.phase),
-            Batches.of(train),
-            Batches.of(validation),
-            settings or TrainingSettings(),
-        )
+        curve = _fit_phases(network, network.phases, train, validation, settings, checkpoint)
+    return network, curve
+
+
+def _fit_phases(
+    network: nn.Module,
+    read: Callable[[Tensor], Tensor],
+    train: Windows,
+    validation: Windows | None,
+    settings: TrainingSettings | None,
+    checkpoint: Path | None,
+) -> Curve:
+    return fit(
+        network,
+        lambda batch: phase_loss(read(batch.values), batch.phase),
+        Batches.of(train),
+        None if validation is None else Batches.of(validation),
+        settings or TrainingSettings(),
+        checkpoint=checkpoint,
+    )
+
+
+Network = TypeVar("Network", bound=nn.Module)
+Train = Callable[[Windows, Windows | None, TrainingSettings], tuple[Network, Curve]]
+
+
+def train_on_few(
+    train: Train[Network], windows: Windows, parts: list[tuple[Windows, Windows]], settings: TrainingSettings
+) -> tuple[Network, Curve]:
+    """Trains on every label there is, for as many epochs as served best where a part was held out.
+
+    Args:
+        train: Trains a new network on windows, stopped early by others if there are any.
+        windows: Those with labels.
+        parts: Ways to hold out a part of them, see `labels.held_out_parts`; without any, a third of the epochs is done.
+        settings: Of every training.
+
+    Returns:
+        The network, and its curve: `held_out_loss` is the mean over the parts that were still trained in that epoch.
+    """
+    curves = [[epoch["validation_loss"] for epoch in train(*part, settings)[1]] for part in parts]
+    best = [int(np.argmin(curve)) + 1 for curve in curves]
+    epochs = round(float(np.median(best))) if best else max(1, settings.epochs // 3)
+    network, curve = train(windows, None, replace(settings, epochs=epochs))
+    for number, epoch in enumerate(curve):
+        running = [losses[number] for losses in curves if number < len(losses)]
+        epoch |= {"held_out_loss": float(np.mean(running))} if running else {}
     return network, curve
 
 
 def train_one_encoder(
-    train: Windows, validation: Windows, *, seed: int, settings: TrainingSettings = AUTOENCODER
+    train: Windows,
+    validation: Windows,
+    *,
+    seed: int,
+    settings: TrainingSettings = AUTOENCODER,
+    checkpoint: Path | None = None,
 ) -> tuple[OneEncoderVAE, Curve]:
     """Trains the ordinary VAE."""
     with reproducible(seed):
@@ -223,7 +297,7 @@ def train_one_encoder(
             output = network.decode(sample(mu, log_var), batch.values.shape[1])
             return reconstruction_loss(output, batch) + weight * divergence(mu, log_var)
 
-        curve = fit(network, loss, windows, Batches.of(validation), settings)
+        curve = fit(network, loss, windows, Batches.of(validation), settings, checkpoint=checkpoint)
     return network, curve
 
 
@@ -236,6 +310,7 @@ def train_style_and_decoder(
     settings: TrainingSettings = AUTOENCODER,
     mine: MineSettings | None = None,
     sizes: Sizes | None = None,
+    checkpoint: Path | None = None,
 ) -> tuple[TwoEncoderVAE, Curve]:
     """Trains style encoder and decoder on simulated windows; the content encoder is frozen and gets no gradient.
 
@@ -249,6 +324,7 @@ def train_style_and_decoder(
         settings: How.
         mine: The independence term.
         sizes: Of the network; by default those of the content encoder.
+        checkpoint: File for the state after each epoch, see `fit`.
 
     Returns:
         The model, and the curve with the estimate of the mutual information (`mutual_information`, nat).
@@ -276,7 +352,10 @@ def train_style_and_decoder(
                 "style_weight": float(network.style_weight.detach()),
             }
 
-        curve = fit(network, loss, windows, held_out, settings, watch=watch)
+        companions = {"statistic": independence.statistic, "statistic_optimiser": independence.optimiser}
+        curve = fit(
+            network, loss, windows, held_out, settings, watch=watch, companions=companions, checkpoint=checkpoint
+        )
     return network, curve
 
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as ListLike
-from dataclasses import dataclass, replace
-from itertools import zip_longest
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -284,74 +283,6 @@ def split(sequences: ListLike[Sequence], fractions: ListLike[float], rng: np.ran
         raise ValueError(f"got the fractions {tuple(fractions)}, expected numbers >= 0 that add up to 1")
     bounds = np.rint(np.cumsum(shares) * len(sequences)).astype(int)[:-1]
     return [[sequences[i] for i in np.sort(part)] for part in np.split(rng.permutation(len(sequences)), bounds)]
-
-
-def labelled_repetitions(sequences: ListLike[Sequence], count: int, rng: np.random.Generator) -> list[Sequence]:
-    """Spend a budget of labelled repetitions, spread over people and their recordings.
-
-    The choice goes round the people, and with each person round the recordings, so that no two people and no
-    two recordings of a person differ by more than one choice while they still have something to give. A
-    sequence without numbered repetitions is chosen as a whole and costs its `count`; it is passed over once
-    that exceeds what is left.
-
-    Args:
-        sequences: Labelled sequences.
-        count: Largest number of repetitions that may keep their labels.
-        rng: Source of randomness.
-
-    Returns:
-        All sequences, in their order and whole; phase is -1 outside what was chosen.
-
-    Raises:
-        ValueError: If there are fewer labelled repetitions than `count`, or if the budget buys none of them.
-    """
-    queues = [
-        _in_turn(
-            [
-                _labelled_units(sequences, i, rng)
-                for i in rng.permutation(len(sequences))
-                if sequences[i].subject == person
-            ]
-        )
-        for person in rng.permutation(people(sequences))
-    ]
-    units = _in_turn(queues)
-    available = sum(unit.cost for unit in units)
-    if not 0 <= count <= available:
-        raise ValueError(f"got a budget of {count} labelled repetitions, expected 0 to the {available} there are")
-    left, kept = count, [np.zeros(len(sequence), dtype=bool) for sequence in sequences]
-    for unit in units:
-        if unit.cost <= left:
-            kept[unit.sequence] |= unit.samples
-            left -= unit.cost
-    if count and left == count:
-        raise ValueError(f"got a budget of {count} labelled repetitions, expected {units[0].cost}, the least there is")
-    return [
-        replace(sequence, phase=np.where(mask, sequence.phase, -1).astype(np.int8))
-        for sequence, mask in zip(sequences, kept, strict=True)
-    ]
-
-
-class _Unit(NamedTuple):
-    """What is labelled as one piece: samples (T,) of a sequence, and how many repetitions that costs."""
-
-    sequence: int
-    samples: np.ndarray
-    cost: int
-
-
-def _labelled_units(sequences: ListLike[Sequence], index: int, rng: np.random.Generator) -> list[_Unit]:
-    sequence = sequences[index]
-    labelled = sequence.phase >= 0
-    numbers = np.unique(sequence.repetition[labelled & (sequence.repetition >= 0)])
-    if len(numbers):
-        return [_Unit(index, sequence.repetition == number, 1) for number in rng.permutation(numbers)]
-    return [_Unit(index, labelled, max(sequence.count, 1))] if labelled.any() else []
-
-
-def _in_turn(queues: Iterable[list[_Unit]]) -> list[_Unit]:
-    """Return the first of each queue, then the second of each, and so on."""
-    return [unit for turn in zip_longest(*queues) for unit in turn if unit is not None]
 
 
 def from_dataset(

@@ -38,6 +38,7 @@ def _named_errors() -> tuple[type[Exception], ...]:
     errors: list[type[Exception]] = [DatasetError, RecordingError, FileNotFoundError, PermissionError]
     for module, error in (
         ("real2sim.run", "RunError"),
+        ("real2sim.training", "TrainingError"),
         ("real2sim.film", "FilmError"),
         ("squat_env.display", "NoDisplay"),
     ):

@@ -1,6 +1,12 @@
 """Networks and their training on a problem with known answers."""
 
+import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +26,7 @@ from real2sim.networks import (
     load_network,
     save_network,
 )
-from real2sim.training import Batches, MineSettings, TrainingSettings
+from real2sim.training import Batches, MineSettings, TrainingError, TrainingSettings
 from real2sim.windows import Statistics, cut, statistics_of
 
 SIZES = Sizes(channels=3, hidden=16, content=4, style=4)
@@ -136,6 +142,82 @@ def test_training_is_reproducible_and_leaves_the_global_generator_alone(content)
     other, again = training.train_one_encoder(windows(20, 0), windows(5, 1), seed=3, settings=QUICK)
     assert curve == again
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_is_refused(value):
+    train = windows(20, 0)
+    train.values[3, 5, 1] = value
+    with pytest.raises(TrainingError, match="loss of Recogniser is nan in epoch 1"):
+        training.train_recogniser(train, windows(5, 1), seed=0, settings=QUICK)
+
+
+TRAININGS = {
+    "recogniser": "training.train_recogniser("
+    "windows(80, 0), windows(20, 1), seed=3, settings=settings, checkpoint=path)",
+    "two encoders": "training.train_style_and_decoder("
+    "ContentEncoder(Sizes(channels=3)), windows(80, 0), windows(20, 1), seed=3, settings=settings, checkpoint=path)",
+}
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("call", TRAININGS.values(), ids=TRAININGS)
+def test_a_killed_training_resumes_to_the_same_curve(call, tmp_path):
+    script = f"""
+import json, sys, torch
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from synthetic import windows
+from real2sim import training
+from real2sim.networks import ContentEncoder, Sizes
+path = Path(sys.argv[1])
+settings = training.TrainingSettings(epochs=12, batch=16, patience=99)
+torch.manual_seed(1)
+torch.set_num_threads(1)
+network, curve = {call}
+print(json.dumps([curve, float(sum(weight.double().sum() for weight in network.state_dict().values()))]))
+"""
+
+    def start(name: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", script, str(tmp_path / name)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    whole = json.loads(start("whole").communicate()[0])
+    rng = np.random.default_rng()
+    killed = start("killed")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "killed").exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    time.sleep(rng.uniform(0.0, 0.3))
+    killed.kill()
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL, "it was too quick to be killed"
+    assert json.loads(start("killed").communicate()[0]) == whole
+
+
+def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path):
+    plain = training.train_recogniser(windows(20, 0), windows(5, 1), seed=0, settings=QUICK)[1]
+    longer = replace(QUICK, batch=8)
+    training.train_recogniser(windows(20, 0), windows(5, 1), seed=0, settings=longer, checkpoint=tmp_path / "state")
+    again = training.train_recogniser(
+        windows(20, 0), windows(5, 1), seed=0, settings=QUICK, checkpoint=tmp_path / "state"
+    )[1]
+    assert again == plain
+
+
+def test_few_labels_are_all_trained_on_for_as_long_as_served_where_some_were_held_out():
+    asked = []
+
+    def train(some, held, settings):
+        asked.append((len(some), held and len(held), settings.epochs))
+        losses = [0.9, 0.5, 0.7] if held else [0.0] * settings.epochs
+        return "network", [{"validation_loss": loss} for loss in losses]
+
+    every, parts = windows(6, 0), [(windows(4, 0), windows(2, 0)), (windows(3, 0), windows(3, 0))]
+    network, curve = training.train_on_few(train, every, parts, QUICK)
+    assert network == "network"
+    assert asked[-1] == (len(every), None, 2)
+    assert [epoch["held_out_loss"] for epoch in curve] == [0.9, 0.5]
 
 
 def test_fine_tuning_leaves_the_start_as_it_is():

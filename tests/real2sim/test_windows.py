@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generators.store import Repetition, write_dataset
+from real2sim.labels import labelled_repetitions
 from real2sim.recordings import Labels, Recording, RecordingError, Stream
 from real2sim.recordings.recording import IMU_COLUMNS, IMU_UNITS
 from real2sim.windows import (
@@ -21,7 +22,6 @@ from real2sim.windows import (
     cut,
     from_dataset,
     from_recordings,
-    labelled_repetitions,
     people,
     split,
     statistics_of,
