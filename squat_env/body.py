@@ -1,6 +1,7 @@
 """The wearer's body: height, mass, sex and proportions, and the segments that follow from them."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -140,8 +141,9 @@ _LEGS, _TRUNK = ("thigh", "shank", "foot"), ("pelvis", "middle_trunk", "upper_tr
 _ARMS = ("upper_arm", "forearm", "hand")
 
 
+@lru_cache(maxsize=64)
 def segments(body: Body) -> dict[str, Segment]:
-    """The body's segments, one entry for both sides of a paired one.
+    """The body's segments, one entry for both sides of a paired one; every caller gets the same dictionary.
 
     Masses add up to `body.mass_kg`. Longer legs shorten the trunk, so that the height stays what it is.
     """

@@ -66,20 +66,20 @@ def inverse_dynamics(
     """
     count, nv = qvel.shape
     sites = [model.site(name).id for name in supports]
-    force, jacobian = np.zeros((count, nv)), np.zeros((count, 6 * len(sites), nv))
+    force, jacobian = np.zeros((count, nv)), np.zeros((count, len(sites), 2, 3, nv))
     com, lever = np.empty((count, 3)), np.zeros((count, 3, nv))
+    place, speed, rise, middle = data.qpos, data.qvel, data.qacc, data.subtree_com[1]
     for k in range(count):
-        data.qpos[:], data.qvel[:], data.qacc[:] = qpos[k], qvel[k], qacc[k]
+        place[:], speed[:], rise[:] = qpos[k], qvel[k], qacc[k]
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_comVel(model, data)
         mujoco.mj_rne(model, data, 1, force[k])
-        for row, site in enumerate(sites):
-            mujoco.mj_jacSite(
-                model, data, jacobian[k, 6 * row : 6 * row + 3], jacobian[k, 6 * row + 3 : 6 * row + 6], site
-            )
-        com[k] = data.subtree_com[1]
+        for site, (moves, turns) in zip(sites, jacobian[k], strict=True):
+            mujoco.mj_jacSite(model, data, moves, turns, site)
+        com[k] = middle
         mujoco.mj_jacSubtreeCom(model, data, lever[k], 1)
+    jacobian = jacobian.reshape(count, -1, nv)
     force[:, 6:] += ARMATURE * qacc[:, 6:]
     support = jacobian[:, :, :6].transpose(0, 2, 1)  # (K, 6, 6 S): wrenches to root force
     weight = (compliance[:, :, None] * WRENCH_COMPLIANCE).reshape(count, 1, -1)

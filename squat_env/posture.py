@@ -199,20 +199,17 @@ def pose(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, pla
     root[:, 2] = _pelvis_height(geometry, motion, exercise, path, pelvis, root[:, :2], ankles)
     aside = -geometry.side * np.deg2rad(motion.side_bend_deg) * path.depth - roll
     zero = np.zeros(count)
-    spine = np.column_stack([lean - tilt + sway.trunk[:, 1], aside + sway.trunk[:, 0], zero + sway.trunk[:, 2]])
+    spine = np.array([lean - tilt + sway.trunk[:, 1], aside + sway.trunk[:, 0], zero + sway.trunk[:, 2]]).T
     thorax = pelvis @ euler_yxz(spine, (1, 1, 1))
-    arms = [_arm(motion, geometry, side, path.depth, lean, thorax, sway.arms[:, side]) for side in range(2)]
+    arms = _arms(motion, geometry, path.depth, lean, thorax, sway.arms)
     if exercise.height == "floor":
-        legs = [_hovering(motion, path.depth, bend) for _ in range(2)]
+        legs = np.array([_hovering(motion, path.depth, bend) for _ in range(2)])
     else:
-        legs = [
-            _leg(geometry, motion, side, root[:, :3], pelvis, feet[:, side], ankles[:, side], toes[:, side], path.depth)
-            for side in range(2)
-        ]
+        legs = _legs(geometry, motion, root[:, :3], pelvis, feet, ankles, toes, path.depth)
         if exercise.lifts:
             free, share = legs[geometry.lead], minimum_jerk(path.depth)[:, None]
             legs[geometry.lead] = free + share * (_raised(motion) - free)
-    return Pose(root=root, joints=np.column_stack([spine, *arms, *legs]))
+    return Pose(root=root, joints=np.hstack([spine, *arms, *legs]))
 
 
 def _rolled_back(motion: Motion, path: Path, tilt: np.ndarray) -> np.ndarray:
@@ -277,10 +274,9 @@ def _pelvis_height(
     return height + path.depth * (geometry.rest_height - height) if seated else height
 
 
-def _leg(
+def _legs(
     geometry: Geometry,
     motion: Motion,
-    side: int,
     position: np.ndarray,
     pelvis: np.ndarray,
     feet: np.ndarray,
@@ -288,10 +284,21 @@ def _leg(
     toes: np.ndarray,
     depth: np.ndarray,
 ) -> np.ndarray:
-    """Closed-form inverse kinematics: (K, 8) angles of one leg; the knee points where the foot points."""
-    hip = position + pelvis @ geometry.hips[side]
-    line = hip - ankles
-    distance = np.linalg.norm(line, axis=1)
+    """Closed-form inverse kinematics: (2, K, 8) angles of the legs; the knees point where the feet point.
+
+    Args:
+        geometry, motion: The set.
+        position: (K, 3) of the pelvis [m].
+        pelvis: (K, 3, 3) its orientation.
+        feet, ankles, toes: (K, 2, 3, 3), (K, 2, 3), (K, 2), see `_feet`.
+        depth: (K,).
+    """
+    sign = np.repeat([1.0, -1.0], len(depth))[:, None]  # rows are the left leg's, then the right one's
+    signs = np.hstack([-np.ones_like(sign), sign, sign])
+    ankle, sole, across = _by_side(ankles), _by_side(feet), np.concatenate([pelvis, pelvis]).transpose(0, 2, 1)
+    hip = np.concatenate([position + pelvis @ side for side in geometry.hips])
+    line = hip - ankle
+    distance = np.sqrt(np.vecdot(line, line))
     longest = geometry.thigh + geometry.shank
     if (distance > longest).any():
         raise InfeasibleMotion(
@@ -299,27 +306,31 @@ def _leg(
             f"a leg of {longest:.3f} m cannot span {distance.max():.3f} m; bend the standing knee or narrow the stance",
         )
     up = line / distance[:, None]
-    foot = geometry.feet[side][:, 0]
-    ahead = foot - up * (up @ foot)[:, None]
-    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
+    foot = np.repeat(geometry.feet[:, :, 0], len(depth), axis=0)
+    ahead = foot - up * np.vecdot(up, foot)[:, None]
+    ahead /= np.sqrt(np.vecdot(ahead, ahead))[:, None]
     along = (distance**2 + geometry.thigh**2 - geometry.shank**2) / (2 * distance)
     out = np.sqrt(np.maximum(geometry.thigh**2 - along**2, 0.0))
     hinge = cross(up, ahead)
-    sign = 1 if side == 0 else -1
     if motion.knee_valgus_m:
-        inwards = np.clip(motion.knee_valgus_m * np.clip(depth, 0.0, 1.0) ** 2 / np.maximum(out, 0.02), 0.0, 0.8)
+        inwards = motion.knee_valgus_m * np.tile(np.clip(depth, 0.0, 1.0) ** 2, 2) / np.maximum(out, 0.02)
+        inwards = np.clip(inwards, 0.0, 0.8)[:, None]
         straight = np.sqrt(1.0 - inwards**2)
-        ahead, hinge = (
-            straight[:, None] * ahead - sign * inwards[:, None] * hinge,
-            straight[:, None] * hinge + sign * inwards[:, None] * ahead,
-        )
+        ahead, hinge = straight * ahead - sign * inwards * hinge, straight * hinge + sign * inwards * ahead
     knee = hip - along[:, None] * up + out[:, None] * ahead
     thigh = frame(hinge, (hip - knee) / geometry.thigh)
-    shank = frame(hinge, (knee - ankles) / geometry.shank)
-    hip_angles = angles_yxz(pelvis.transpose(0, 2, 1) @ thigh, (-1, sign, sign))
-    bend = angles_yxz(thigh.transpose(0, 2, 1) @ shank, (1, 1, 1))[:, :1]
-    ankle_angles = angles_yxz(shank.transpose(0, 2, 1) @ feet, (-1, sign, sign))
-    return np.column_stack([hip_angles, bend, ankle_angles, toes])
+    shank = frame(hinge, (knee - ankle) / geometry.shank)
+    angles = np.empty((len(hip), 8))
+    angles[:, :3] = angles_yxz(across @ thigh, signs)
+    angles[:, 3] = angles_yxz(thigh.transpose(0, 2, 1) @ shank, (1, 1, 1))[:, 0]
+    angles[:, 4:7] = angles_yxz(shank.transpose(0, 2, 1) @ sole, signs)
+    angles[:, 7] = _by_side(toes)
+    return angles.reshape(2, len(depth), 8)
+
+
+def _by_side(both: np.ndarray) -> np.ndarray:
+    """Rows (2 K, ...) of something that both sides have, (K, 2, ...): the left one's, then the right one's."""
+    return np.concatenate([both[:, 0], both[:, 1]])
 
 
 def _hovering(motion: Motion, depth: np.ndarray, bend: np.ndarray) -> np.ndarray:
@@ -336,28 +347,27 @@ def _raised(motion: Motion) -> np.ndarray:
     return np.array([hip, aside, 0.0, knee, 0.0, 0.0, 0.0, 0.0])
 
 
-def _arm(
-    motion: Motion,
-    geometry: Geometry,
-    side: int,
-    depth: np.ndarray,
-    lean: np.ndarray,
-    thorax: np.ndarray,
-    sway: np.ndarray,
+def _arms(
+    motion: Motion, geometry: Geometry, depth: np.ndarray, lean: np.ndarray, thorax: np.ndarray, sway: np.ndarray
 ) -> np.ndarray:
-    """Angles (K, 5) of one arm; `Motion.arm_follow` says how far the arms tip with the trunk."""
-    posture, sign = ARM_POSTURES[motion.arms], 1 if side == 0 else -1
+    """Angles (2, K, 5) of the arms; `Motion.arm_follow` says how far they tip with the trunk."""
+    posture = ARM_POSTURES[motion.arms]
     start, end = np.array(posture.standing), np.array(posture.bottom)
-    mix = np.clip(depth, 0.0, 1.0)[:, None] * motion.arm_range
-    angles = start + mix * (end - start)
-    angles = angles + np.array(motion.arm_offset_deg) + sign * np.array(motion.arm_asymmetry_deg)
-    if motion.uneven_arms_deg and side != geometry.lead:
+    offset, apart = np.array(motion.arm_offset_deg), np.array(motion.arm_asymmetry_deg)
+    mix = (np.clip(depth, 0.0, 1.0) * motion.arm_range)[:, None]
+    angles = start + mix * (end - start) + np.array([offset + apart, offset - apart])[:, None]
+    if motion.uneven_arms_deg:
         way = np.abs(end - start).max()
-        angles = angles - mix / max(motion.arm_range, 0.1) * (end - start) * motion.uneven_arms_deg / max(way, 1.0)
-    angles[:, 1] = np.clip(angles[:, 1], -30.0, MAX_ABDUCTION_DEG)
-    angles[:, 3] = np.clip(angles[:, 3], 2.0, 145.0)  # an elbow does not bend backwards
-    angles = np.deg2rad(angles) + sway
-    signs = (-1, sign, sign)
-    held = about("y", lean * motion.arm_follow) @ euler_yxz(angles[:, :3], signs)
-    shoulder = angles_yxz(thorax.transpose(0, 2, 1) @ held, signs)
-    return np.column_stack([np.unwrap(shoulder, axis=0), angles[:, 3:]])
+        behind = mix / max(motion.arm_range, 0.1) * (end - start) * motion.uneven_arms_deg / max(way, 1.0)
+        angles[1 - geometry.lead] -= behind
+    np.clip(angles[..., 1], -30.0, MAX_ABDUCTION_DEG, out=angles[..., 1])
+    np.clip(angles[..., 3], 2.0, 145.0, out=angles[..., 3])  # an elbow does not bend backwards
+    angles = (np.deg2rad(angles) + sway.swapaxes(0, 1)).reshape(-1, 5)
+    signs = np.repeat([[-1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]], len(depth), axis=0)
+    follow = about("y", lean * motion.arm_follow)
+    held = np.concatenate([follow, follow]) @ euler_yxz(angles[:, :3], signs)
+    across = np.concatenate([thorax, thorax]).transpose(0, 2, 1)
+    angles[:, :3] = angles_yxz(across @ held, signs)
+    both = angles.reshape(2, len(depth), 5)
+    both[..., :3] = np.unwrap(both[..., :3], axis=1)
+    return both

@@ -8,24 +8,28 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from scipy.interpolate import CubicSpline
 from scipy.spatial import ConvexHull
 
 from squat_env.body import Body
 from squat_env.dynamics import Balance, inverse_dynamics
 from squat_env.equipment import NO_EQUIPMENT, Equipment
 from squat_env.exercises import Exercise, exercise_named
-from squat_env.model import DAMPING_PER_STIFFNESS, joint_names
+from squat_env.model import DAMPING_PER_STIFFNESS, TIMESTEP_S, joint_names
 from squat_env.motion import Motion
 from squat_env.placement import SIDES
 from squat_env.posture import NO_SWAY, Geometry, InfeasibleMotion, Path, Pose, balance_target, pose, sample_sway
+from squat_env.splines import Spline
 from squat_env.support import SEAT_BACK_M
 from squat_env.timeline import MINIMUM_JERK_PEAK, PEAK_ACCELERATION, least_time, timeline
 
-PLAN_HZ = 25.0
-KNOTS = np.linspace(-0.05, 1.05, 9)  # of a stage, where the pelvis is placed
+FINER = 16  # physics steps from one planned pose to the next
+PLAN_HZ = 1.0 / (FINER * TIMESTEP_S)
+KNOTS = 9  # of a stage, where the pelvis is placed
+BEYOND = 0.05  # how far beyond both ends of the only stage
 PLACED_M = 0.0005  # how far the centre of mass may be off
 PLACEMENTS = 8  # tries to place the pelvis
+FOLLOWS = 0.85  # how far the centre of mass moves with the pelvis while the feet stay
+SURELY = 0.95  # of the drop is known before the pelvis stands where it belongs
 MAX_DORSIFLEXION_DEG = 45.0
 MAX_INVERSION_DEG = 45.0  # of ankle and subtalar joint together, either way
 ALONE_SHIFT = 0.95  # share of the shift of weight from which one foot stands alone
@@ -87,20 +91,22 @@ def plan(model: mujoco.MjModel, body: Body, motion: Motion, equipment: Equipment
     geometry = Geometry.of(body, motion, exercise, equipment)
     course = timeline(motion, tuple(share for _, share in exercise.stages), model.opt.timestep)
     place = _place_pelvis(model, data, geometry, motion, exercise)
-    coarse = np.arange(0.0, course.time[-1] + 1.0 / PLAN_HZ, 1.0 / PLAN_HZ)
+    count = len(course.time)
+    coarse = np.arange(count // FINER + 2) / PLAN_HZ
     way = np.interp(coarse, course.time, course.path)
     path = Path.of(exercise, way)
     posed = pose(geometry, motion, exercise, path, place(way), sample_sway(motion, coarse))
     _refuse_stiff_ankle(posed)
-    root, joints = CubicSpline(coarse, posed.root), CubicSpline(coarse, posed.joints)
-    torque, balance = _dynamics(model, data, motion, exercise, geometry, path, coarse, root, joints, course.time)
+    planned = Spline(np.column_stack([posed.root, posed.joints]), 1.0 / PLAN_HZ)
+    torque, balance = _dynamics(model, data, motion, exercise, geometry, path, planned, count)
+    place, rate = planned.fine(FINER, count)
     fine = Path.of(exercise, course.path)
     return Reference(
         exercise=exercise,
         lead=geometry.lead,
         time=course.time,
-        qpos=_qpos(root(course.time), joints(course.time)),
-        qvel=_qvel(root(course.time), root(course.time, 1), joints(course.time, 1)),
+        qpos=_qpos(place),
+        qvel=_qvel(place, rate),
         torque=torque,
         depth=fine.depth,
         phase4=course.phase4,
@@ -124,16 +130,15 @@ def _place_pelvis(model: mujoco.MjModel, data: mujoco.MjData, geometry: Geometry
     """Place (K, 2) of the pelvis along the way for which the centre of mass stands over the feet at every knot."""
     if exercise.height == "floor":
         return lambda way: np.zeros((len(way), 2))
-    pieces: list[CubicSpline] = []
+    pieces: list[Spline] = []
     end: np.ndarray | None = None
     for number, (name, share) in enumerate(exercise.stages):
         if name == "settle":
             break
-        knots = number + (KNOTS if len(exercise.stages) == 1 else np.linspace(0.0, 1.0, len(KNOTS)))
-        place, height = _balanced(model, data, geometry, motion, exercise, knots, end)
-        if name == "depth":
-            _refuse_haste(motion, share, float(np.ptp(height)))
-        pieces.append(CubicSpline(knots, place))
+        margin = BEYOND if len(exercise.stages) == 1 else 0.0
+        knots, step = np.linspace(number - margin, number + 1.0 + margin, KNOTS, retstep=True)
+        place = _balanced(model, data, geometry, motion, exercise, knots, end, share if name == "depth" else None)
+        pieces.append(Spline(place, step, knots[0]))
         end = place[-1]
 
     def along(way: np.ndarray) -> np.ndarray:
@@ -153,19 +158,32 @@ def _balanced(
     exercise: Exercise,
     knots: np.ndarray,
     guess: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Place (K, 2) and height (K,) of the pelvis at points of the way with the centre of mass where it belongs."""
+    share: float | None,
+) -> np.ndarray:
+    """Place (K, 2) of the pelvis at points of the way with the centre of mass where it belongs.
+
+    A movement that takes `share` of a cycle's time is refused if the pelvis sinks too fast in it.
+    """
     path = Path.of(exercise, knots)
     target = balance_target(geometry, motion, exercise, path)
     place = target - [0.05, 0.0] if guess is None else np.tile(guess, (len(knots), 1))
-    for _ in range(PLACEMENTS):
+    follows, before, off = np.full(place.shape, FOLLOWS), np.full(place.shape, np.inf), np.zeros(place.shape)
+    for attempt in range(PLACEMENTS):
         posed = pose(geometry, motion, exercise, path, place, NO_SWAY)
-        com = np.array([_centre_of_mass(model, data, qpos) for qpos in _qpos(posed.root, posed.joints)])
+        sunk = float(np.ptp(posed.root[:, 2]))
+        if share is not None and not attempt:
+            _refuse_haste(motion, share, SURELY * sunk)
+        com = np.array([_centre_of_mass(model, data, qpos) for qpos in _qpos(np.hstack([posed.root, posed.joints]))])
         off = target - com[:, :2]
-        place = place + off / 0.85
-        if np.abs(off).max() < PLACED_M:
+        # secant: what the last correction left over tells how far the centre of mass follows the pelvis
+        left = np.divide(off, before, out=np.zeros(off.shape), where=np.abs(before) > PLACED_M)
+        follows = follows * np.clip(1.0 - left, 0.5, 1.5)
+        place, before = place + off / follows, off
+        if np.abs(off).max() < PLACED_M or (attempt and np.abs(off * left).max() < PLACED_M):
             break
-    return place, posed.root[:, 2]
+    if share is not None:
+        _refuse_haste(motion, share, sunk)
+    return place
 
 
 def _centre_of_mass(model: mujoco.MjModel, data: mujoco.MjData, qpos: np.ndarray) -> np.ndarray:
@@ -182,18 +200,15 @@ def _dynamics(
     exercise: Exercise,
     geometry: Geometry,
     path: Path,
-    coarse: np.ndarray,
-    root: CubicSpline,
-    joints: CubicSpline,
-    time: np.ndarray,
+    planned: Spline,
+    count: int,
 ) -> tuple[np.ndarray, Balance | None]:
-    """Feed-forward torque (N, 29) at `time`, and the feedback if the exercise needs it."""
+    """Feed-forward torque (N, 29) of `count` physics steps, and the feedback if the exercise needs it."""
     supports, compliance = _supports(exercise, geometry, path)
-    qvel = _qvel(root(coarse), root(coarse, 1), joints(coarse, 1))
-    qacc = CubicSpline(coarse, qvel)(coarse, 1)
-    qpos = _qpos(root(coarse), joints(coarse))
+    qpos, qvel = _qpos(planned.values), _qvel(planned.values, planned.slopes)
+    qacc = Spline(qvel, 1.0 / PLAN_HZ).slopes
     found = inverse_dynamics(model, data, qpos, qvel, qacc, supports, compliance)
-    torque = CubicSpline(coarse, found.torque)(time)
+    torque, _ = Spline(found.torque, 1.0 / PLAN_HZ).fine(FINER, count)
     feedback = HEEL_RISE_FEEDBACK if motion.heel_rise_deg else exercise.feedback
     if feedback is None and exercise.height != "floor":
         return torque, None
@@ -204,12 +219,10 @@ def _dynamics(
     push = found.push * float(model.body_mass.sum()) / model.actuator_gainprm[:, 0][:, None]
     push[..., 2] = 0.0  # the legs carry the height themselves
     push *= (1.0 - np.clip(path.settle / SEATED, 0.0, 1.0))[:, None, None]
-    gain = np.concatenate([stiffness * push, damping * push], axis=-1).reshape(len(coarse), -1)
-    com = CubicSpline(coarse, found.com)
-    nearest = np.clip(np.rint(time * PLAN_HZ).astype(int), 0, len(coarse) - 1)
-    return torque, Balance(
-        com=com(time), com_velocity=com(time, 1), gain=gain[nearest].reshape(len(time), len(push[0]), 6)
-    )
+    gain = np.concatenate([stiffness * push, damping * push], axis=-1)
+    com, com_velocity = Spline(found.com, 1.0 / PLAN_HZ).fine(FINER, count)
+    nearest = np.rint(np.arange(count) / FINER).astype(int)
+    return torque, Balance(com=com, com_velocity=com_velocity, gain=gain[nearest])
 
 
 def _supports(exercise: Exercise, geometry: Geometry, path: Path) -> tuple[list[str], np.ndarray]:
@@ -307,29 +320,25 @@ def _beyond(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     return (points @ hull[:, :2].T + hull[:, 2]).max(1)
 
 
-def _qpos(root: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Root as quaternion: yaw, then pitch, then roll."""
-    half = 0.5 * root[:, 3:]
+def _qpos(planned: np.ndarray) -> np.ndarray:
+    """qpos (K, 36) of roots and joints (K, 35); the root's quaternion turns by yaw, then pitch, then roll."""
+    half = 0.5 * planned[:, 3:6]
     (cr, cp, cy), (sr, sp, sy) = np.cos(half).T, np.sin(half).T
-    quat = np.column_stack(
-        [
-            cr * cp * cy + sr * sp * sy,
-            sr * cp * cy - cr * sp * sy,
-            cr * sp * cy + sr * cp * sy,
-            cr * cp * sy - sr * sp * cy,
-        ]
-    )
-    return np.column_stack([root[:, :3], quat, joints])
+    qpos = np.empty((len(planned), 1 + planned.shape[1]))
+    qpos[:, :3], qpos[:, 7:] = planned[:, :3], planned[:, 6:]
+    qpos[:, 3] = cr * cp * cy + sr * sp * sy
+    qpos[:, 4] = sr * cp * cy - cr * sp * sy
+    qpos[:, 5] = cr * sp * cy + sr * cp * sy
+    qpos[:, 6] = cr * cp * sy - sr * sp * cy
+    return qpos
 
 
-def _qvel(root: np.ndarray, rate: np.ndarray, joint_rate: np.ndarray) -> np.ndarray:
-    """World linear velocity, angular velocity in the root's frame, joint rates."""
-    (roll, pitch, _), (d_roll, d_pitch, d_yaw) = root[:, 3:].T, rate[:, 3:].T
-    angular = np.column_stack(
-        [
-            d_roll - d_yaw * np.sin(pitch),
-            d_pitch * np.cos(roll) + d_yaw * np.cos(pitch) * np.sin(roll),
-            -d_pitch * np.sin(roll) + d_yaw * np.cos(pitch) * np.cos(roll),
-        ]
-    )
-    return np.column_stack([rate[:, :3], angular, joint_rate])
+def _qvel(planned: np.ndarray, rate: np.ndarray) -> np.ndarray:
+    """qvel (K, 35) of roots and joints and their rates (K, 35): the root's angular velocity is in its own frame."""
+    (roll, pitch), (d_roll, d_pitch, d_yaw) = planned[:, 3:5].T, rate[:, 3:6].T
+    sin, cos = np.sin(roll), np.cos(roll)
+    qvel = rate.copy()
+    qvel[:, 3] = d_roll - d_yaw * np.sin(pitch)
+    qvel[:, 4] = d_pitch * cos + d_yaw * np.cos(pitch) * sin
+    qvel[:, 5] = -d_pitch * sin + d_yaw * np.cos(pitch) * cos
+    return qvel

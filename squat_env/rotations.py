@@ -2,13 +2,13 @@
 
 import numpy as np
 
-Signs = tuple[int, int, int]
+Signs = tuple[int, int, int] | np.ndarray  # (3,), or (K, 3) for as many rows
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cross products (K, 3) of (K, 3); numpy's own takes five times as long on short arrays."""
     (ax, ay, az), (bx, by, bz) = a.T, b.T
-    return np.column_stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx]).T
 
 
 def turned(quat: np.ndarray, vector: np.ndarray) -> np.ndarray:
@@ -45,9 +45,11 @@ def angles_yxz(matrix: np.ndarray, signs: Signs) -> np.ndarray:
     y = np.arctan2(matrix[:, 0, 2], matrix[:, 2, 2])
     x = np.arcsin(np.clip(-matrix[:, 1, 2], -1.0, 1.0))
     z = np.arctan2(matrix[:, 1, 0], matrix[:, 1, 1])
-    return np.column_stack([y, x, z]) * signs
+    return np.array([y, x, z]).T * signs
 
 
 def frame(left: np.ndarray, up: np.ndarray) -> np.ndarray:
     """Orientation (K, 3, 3) whose y is `left` and whose z is `up`, both (K, 3) unit and orthogonal."""
-    return np.stack([cross(left, up), left, up], axis=-1)
+    matrix = np.empty((len(left), 3, 3))
+    matrix[..., 0], matrix[..., 1], matrix[..., 2] = cross(left, up), left, up
+    return matrix

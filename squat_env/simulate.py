@@ -11,6 +11,9 @@ from squat_env.reference import Reference, controls
 from squat_env.stepping import Controller, Moment, Stepper
 
 FALLEN_HEIGHT = 0.5  # pelvis height over its planned height below which the person has fallen
+MOST_SUNK_M = 0.02  # into the floor that carries a standing person
+USUALLY_SUNK_M, USUAL_STIFFNESS = 0.0008, 2000.0  # m; upwards acceleration per metre sunk there, 1/s^2
+SUNK_M, SINKINGS = 5e-6, 12  # how exactly, and tries for it
 
 
 class SimulationFailed(RuntimeError):
@@ -44,19 +47,33 @@ def initial_state(model: mujoco.MjModel, reference: Reference) -> tuple[np.ndarr
     """
     data = mujoco.MjData(model)
     data.ctrl[:] = controls(model, reference, 1)[0]
-    low, high = 0.0, 0.02
-    for _ in range(12):
-        sink = 0.5 * (low + high)
-        data.qpos[:], data.qvel[:] = reference.qpos[0], 0.0
-        data.qpos[2] -= sink
-        mujoco.mj_forward(model, data)
-        low, high = (sink, high) if data.qacc[2] < 0 else (low, sink)
+    _sink(model, data, reference.qpos[0])
     data.qvel[:] = reference.qvel[0]
     data.qacc_warmstart[:] = data.qacc
     kind = mujoco.mjtState.mjSTATE_FULLPHYSICS
     state = np.empty(mujoco.mj_stateSize(model, kind))
     mujoco.mj_getState(model, data, state, kind)
     return state, data
+
+
+def _sink(model: mujoco.MjModel, data: mujoco.MjData, qpos: np.ndarray) -> None:
+    """Lowers a pose at rest until the ground carries it: bisection, by secants where they stay within."""
+    low, high, sink, stiffness = 0.0, MOST_SUNK_M, USUALLY_SUNK_M, USUAL_STIFFNESS
+    before, rose = 0.0, 0.0
+    for attempt in range(SINKINGS):
+        data.qpos[:], data.qvel[:] = qpos, 0.0
+        data.qpos[2] -= sink
+        mujoco.mj_forward(model, data)
+        rises = float(data.qacc[2])
+        low, high = (sink, high) if rises < 0 else (low, sink)
+        if attempt and rises != rose:
+            stiffness = (rises - rose) / (sink - before)
+        before, rose = sink, rises
+        sink -= rises / stiffness
+        if not low < sink < high:
+            sink = 0.5 * (low + high)
+        if abs(sink - before) < SUNK_M:
+            return
 
 
 def simulate(model: mujoco.MjModel, reference: Reference) -> Simulation:
