@@ -11,6 +11,7 @@ from squat_env.placement import PlacementRanges
 from squat_env.population import Population
 
 PHYSICS_HZ = 400  # every recorded sample falls on a physics step
+MOST_MOUNTINGS = 64
 SHARD_REPETITIONS = 60  # divisible by 1 to 6, 10 and 12 repetitions a set
 
 
@@ -25,6 +26,7 @@ class Recipe:
         exercises: (exercise, share) pairs; a set is of one exercise, shares need not add up to one.
         faults: Which sets have which faults; where None, every set as people happen to do it.
         correct_below: A repetition is correct where no fault of its exercise is as severe as this.
+        mountings: How many watches and phones, each at places of its own, record every repetition at once.
         repetitions_a_set: Consecutive repetitions that share wearer, placement and devices.
         rate_hz: Of the recorded streams.
         range_hz: Of the range readings.
@@ -38,6 +40,7 @@ class Recipe:
     exercises: tuple[tuple[str, float], ...] = (("squat", 1.0),)
     faults: FaultRanges | None = None
     correct_below: float = 0.25
+    mountings: int = 1
     repetitions_a_set: int = 1
     rate_hz: float = 20.0
     range_hz: float = 5.0
@@ -51,6 +54,8 @@ class Recipe:
             raise ValueError(f"rate_hz is {self.rate_hz:g}, expected a divisor of {PHYSICS_HZ} from 5 to 200 Hz")
         if not 0.5 <= self.range_hz <= 50.0:
             raise ValueError(f"range_hz is {self.range_hz}, expected 0.5 to 50 Hz")
+        if not 1 <= self.mountings <= MOST_MOUNTINGS:
+            raise ValueError(f"mountings is {self.mountings}, expected 1 to {MOST_MOUNTINGS}")
         if self.repetitions_a_set < 1 or self.shard_repetitions % self.repetitions_a_set:
             raise ValueError(
                 f"shard_repetitions is {self.shard_repetitions}, expected a multiple of"

@@ -8,19 +8,14 @@ from typing import Any
 import numpy as np
 
 from generators.recipe import Recipe
-from generators.store import Repetition
+from generators.store import Repetition, Worn
+from generators.streams import Streams, record
 from squat_env.faults import FAULTS, severities
-from squat_env.inertial import measure_imu
 from squat_env.labels import halfway, upright
 from squat_env.landmarks import joint_angles
-from squat_env.population import ATTEMPTS, Draw, Prepared, Seeds, prepare
-from squat_env.ranging import measure_range
-from squat_env.sensors import Ideal, Scene, observe_scene, read_sensors
-from squat_env.signals import imu_to_grid, range_to_grid
+from squat_env.population import ATTEMPTS, Draw, Prepared, Seeds, Wearing, prepare
+from squat_env.sensors import Scene, observe_scenes, read_sensors
 from squat_env.simulate import Outcome, Simulation, SimulationFailed, judge, simulate
-from squat_env.wobble import wobble
-
-UNIT_HZ = 100.0  # what the devices are asked for, unless the recording is faster
 
 REDRAW_REASONS = (
     "watch_inside",
@@ -66,8 +61,12 @@ def simulate_set(recipe: Recipe, number: int) -> SimulatedSet:
         RuntimeError: No draw succeeded.
     """
     seeds = Seeds(seed=recipe.seed, index=number)
-    size = recipe.repetitions_a_set
-    what = {"exercise": draw_exercise(recipe, seeds), "faults": recipe.faults, "repetitions": size}
+    what = {
+        "exercise": draw_exercise(recipe, seeds),
+        "faults": recipe.faults,
+        "repetitions": recipe.repetitions_a_set,
+        "mountings": recipe.mountings,
+    }
     prepared = prepare(recipe.population, seeds, **what)
     redraws = Counter(prepared.redraws)
     for _ in range(ATTEMPTS):
@@ -83,6 +82,7 @@ def simulate_set(recipe: Recipe, number: int) -> SimulatedSet:
             placement=draw.placement,
             equipment=draw.equipment,
             devices=draw.devices,
+            also=draw.also,
             first_attempt=prepared.attempt + 1,
         )
         redraws.update(prepared.redraws)
@@ -114,80 +114,69 @@ def _attempt(prepared: Prepared, redraws: Counter) -> SimulatedSet | None:
 
 def measure_set(recipe: Recipe, number: int, done: SimulatedSet) -> Iterator[Repetition]:
     """Cuts a simulated set into repetitions, each with its measured streams and labels."""
-    prepared = done.prepared
-    ideal = read_sensors(prepared.model, done.simulation)
-    every = round(1.0 / (recipe.rate_hz * (ideal.time[1] - ideal.time[0])))
-    scene = observe_scene(prepared.model, done.simulation.qpos[::every])
-    rng = Seeds(seed=recipe.seed, index=number).generator("noise")
-    sample, reading = _measure(recipe, prepared.draw, ideal, scene, every, rng)
-    reference = prepared.reference
+    prepared, reference = done.prepared, done.prepared.reference
+    every = round(1.0 / (recipe.rate_hz * (done.simulation.time[1] - done.simulation.time[0])))
+    scenes = observe_scenes(prepared.model, done.simulation.qpos[::every])
+    sample = _shared(done, scenes[0], every)
+    worn = _record_all(recipe, number, done, scenes, every)
     repetition = reference.repetition[::every]
-    thresholds = halfway(reference.qpos[:, 2], reference.repetition)
-    sample["phase"] = upright(scene.pelvis_height, thresholds[repetition])
-    sample["phase4"] = reference.phase4[::every]
     starts = np.cumsum([0.0, *(cycle.duration_s for cycle in prepared.draw.motion.cycles)])
     for cycle, begin in enumerate(starts[:-1]):
-        rows, readings = repetition == cycle, _within(reading["range_time"], starts, cycle)
+        rows, time = repetition == cycle, sample["time"] - begin
+        first, *also = (_cut(streams, rows, starts, cycle) for streams in worn)
         yield Repetition(
             index=number * recipe.repetitions_a_set + cycle,
-            sample={name: values[rows] - (begin if name == "time" else 0) for name, values in sample.items()},
-            range={name: values[readings] - (begin if name == "range_time" else 0) for name, values in reading.items()},
-            repetition={"set": number, "repetition": cycle, "subject": number},
-            drawn=_form(recipe, prepared.draw) | _drawn(done, cycle),
+            sample={name: values[rows] for name, values in (sample | {"time": time}).items()} | first.sample,
+            range=first.range,
+            repetition={"set": number, "repetition": cycle, "subject": number, **_form(recipe, prepared.draw)},
+            drawn=_drawn(done, cycle),
+            also=tuple(
+                Worn(sample=streams.sample, range=streams.range, drawn=_drawn_of(wearing))
+                for streams, wearing in zip(also, prepared.draw.also, strict=True)
+            ),
         )
 
 
-def _within(time: np.ndarray, starts: np.ndarray, cycle: int) -> np.ndarray:
-    last = cycle == len(starts) - 2
-    return (time >= starts[cycle]) & ((time < starts[cycle + 1]) | last)
+def _shared(done: SimulatedSet, scene: Scene, every: int) -> dict[str, np.ndarray]:
+    """What all mountings have in common: times, labels and the body's pose."""
+    reference = done.prepared.reference
+    repetition = reference.repetition[::every]
+    thresholds = halfway(reference.qpos[:, 2], reference.repetition)
+    return {
+        "time": done.simulation.time[::every],
+        "phase": upright(scene.pelvis_height, thresholds[repetition]),
+        "phase4": reference.phase4[::every],
+        "activity": np.zeros(len(repetition), np.int8),
+        "dynamics": np.ones(len(repetition), np.uint8),
+        "joint_angles": joint_angles(scene.landmarks),
+        "landmarks": scene.landmarks,
+    }
 
 
-def _measure(
-    recipe: Recipe, draw: Draw, ideal: Ideal, scene: Scene, every: int, rng: np.random.Generator
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Streams on the recording's grid and the range readings on their own times."""
-    grid = ideal.time[::every]
-    sample = {"time": grid}
-    watch, phone, link = rng.spawn(3)
-    for device, noise in (("watch", watch), ("phone", phone)):
-        both = _measure_unit(recipe, draw, ideal, device, grid, noise)
-        sample[f"{device}_accel"], sample[f"{device}_gyro"] = both[:, :3], both[:, 3:]
-    when, reading = measure_range(
-        grid, ideal.distance[::every], scene.thickness, draw.devices.range, link, rate_hz=recipe.range_hz
-    )
-    sample["range"] = range_to_grid(when, reading, grid)[0]
-    sample["range_ideal"] = ideal.distance[::every]
-    sample["line_of_sight"] = scene.line_of_sight.astype(np.uint8)
-    sample["body_thickness"] = scene.thickness
-    sample["joint_angles"] = joint_angles(scene.landmarks)
-    sample["landmarks"] = scene.landmarks
-    return sample, {"range_time": when, "range_reading": reading}
+def _record_all(recipe: Recipe, number: int, done: SimulatedSet, scenes: list[Scene], every: int) -> list[Streams]:
+    seeds, model = Seeds(seed=recipe.seed, index=number), done.prepared.model
+    return [
+        record(recipe, seeds, k, wearing, read_sensors(model, done.simulation, k), scene, every)
+        for k, (wearing, scene) in enumerate(zip(done.prepared.draw.worn, scenes, strict=True))
+    ]
 
 
-def _measure_unit(
-    recipe: Recipe, draw: Draw, ideal: Ideal, device: str, grid: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """One device's stream on the grid, accel and gyro (T, 6): recorded on its own clock, then prepared as real ones."""
-    looseness = getattr(draw.placement, device).looseness
-    accel, gyro, _ = wobble(
-        getattr(ideal, f"{device}_accel"),
-        getattr(ideal, f"{device}_gyro"),
-        looseness,
-        timestep_s=float(ideal.time[1] - ideal.time[0]),
-    )
-    errors = getattr(draw.devices, device)
-    stamps, accel, gyro = measure_imu(ideal.time, accel, gyro, errors, rng, rate_hz=max(recipe.rate_hz, UNIT_HZ))
-    return imu_to_grid(stamps, np.column_stack([accel, gyro]), grid, rate_hz=recipe.rate_hz)
+def _cut(streams: Streams, rows: np.ndarray, starts: np.ndarray, cycle: int) -> Streams:
+    """A repetition's part of what was recorded, its times counted from its start."""
+    time, last = streams.range["range_time"], cycle == len(starts) - 2
+    within = (time >= starts[cycle]) & ((time < starts[cycle + 1]) | last)
+    readings = {name: values[within] for name, values in streams.range.items()}
+    readings["range_time"] = readings["range_time"] - starts[cycle]
+    return Streams(sample={name: values[rows] for name, values in streams.sample.items()}, range=readings)
 
 
-def _form(recipe: Recipe, draw: Draw) -> dict[str, Any]:
-    """What was done and how well: exercise, leading side, severity of every fault, and whether all are small."""
-    found = severities(draw.motion, draw.body)
+def _form(recipe: Recipe, draw: Draw) -> dict[str, int | str]:
+    """What was done, the side that leads, and whether no fault is severe."""
+    found = severities(draw.motion, draw.body).values()
     return {
         "exercise": draw.motion.exercise,
         "lead": draw.motion.lead,
-        "correct": int(all(severity < recipe.correct_below for severity in found.values())),
-        **{f"severity.{name}": found.get(name, 0.0) for name in FAULTS},
+        "correct": int(all(severity < recipe.correct_below for severity in found)),
     }
 
 
@@ -199,11 +188,18 @@ def _drawn(done: SimulatedSet, cycle: int) -> dict[str, Any]:
         for part in ("body", "placement", "equipment", "motion", "devices")
         for name, value in flatten(getattr(draw, part), part)
     }
-    for told_already in ("motion.cycles", "motion.exercise", "motion.lead"):
-        del values[told_already]
+    for told_elsewhere in ("motion.cycles", "motion.exercise", "motion.lead"):
+        del values[told_elsewhere]
     values |= dict(flatten(draw.motion.cycles[cycle], "motion.cycle"))
+    found = severities(draw.motion, draw.body)
+    values |= {f"severity.{name}": found.get(name, 0.0) for name in FAULTS}
     values |= {f"redraws.{reason}": done.redraws[reason] for reason in REDRAW_REASONS}
     return values | dict(flatten(done.outcome, "outcome"))
+
+
+def _drawn_of(wearing: Wearing) -> dict[str, Any]:
+    """What was drawn for a further mounting, under the names that the first one's has."""
+    return dict(flatten(wearing.placement, "placement")) | dict(flatten(wearing.devices, "devices"))
 
 
 def flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,7 @@ in the neutral standing pose with hanging arms. A joint's value means the same m
 abduction and external rotation are positive, so a mirrored pose has equal values.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -135,19 +135,36 @@ def joint_names() -> tuple[str, ...]:
     return (*spine, *paired)
 
 
+def worn(name: str, mounting: int) -> str:
+    """Name of a device, or of one of its sensors, of the watches and phones that are worn at once.
+
+    Args:
+        name: Such as "watch", "phone_gyro" or "range".
+        mounting: Which of them; the first, number 0, has the plain name.
+    """
+    return f"{name}_{mounting}" if mounting else name
+
+
 def build_model(
-    body: Body, placement: Placement, equipment: Equipment = NO_EQUIPMENT, *, balance: bool = False
+    body: Body,
+    placement: Placement,
+    equipment: Equipment = NO_EQUIPMENT,
+    *,
+    balance: bool = False,
+    also: Sequence[Placement] = (),
 ) -> mujoco.MjModel:
     """Builds and compiles the wearer.
 
     Sensors: `watch_accel`, `watch_gyro`, `phone_accel`, `phone_gyro` (3 each, device frame) and `range` (3, the phone's
-    position in the watch's frame; its norm is the distance).
+    position in the watch's frame; its norm is the distance). Those of further devices are named by `worn`.
 
     Args:
         body: The person.
         placement: Where the devices sit.
         equipment: What the person holds, sits or lies on.
         balance: Add the sensors `com` and `com_velocity` (3 each, world) that feedback of the centre of mass reads.
+        also: Where further watches and phones sit that are worn at the same time. A device has no mass: it changes
+            nothing of the physics.
     """
     spec = mujoco.MjSpec()
     spec.modelname = "wearer"
@@ -158,13 +175,17 @@ def build_model(
     for side in SIDES:
         _add_arm(spec, side, body, parts)
         _add_leg(pelvis, side, body, parts)
-    _add_device(spec, "watch", placement.watch, WATCH_SPOT, WATCH_SIZE_M, _RGBA_WATCH, parts)
-    _add_device(spec, "phone", placement.phone, PHONE_SPOTS[placement.phone.spot], PHONE_SIZE_M, _RGBA_PHONE, parts)
+    for mounting, place in enumerate((placement, *also)):
+        _add_device(spec, worn("watch", mounting), place.watch, WATCH_SPOT, WATCH_SIZE_M, _RGBA_WATCH, parts)
+        spot = PHONE_SPOTS[place.phone.spot]
+        _add_device(spec, worn("phone", mounting), place.phone, spot, PHONE_SIZE_M, _RGBA_PHONE, parts)
     add_equipment(spec, body, parts, equipment)
     _add_actuators(spec, body)
-    _add_sensors(spec)
+    _add_sensors(spec, 0)
     if balance:
         _add_balance_sensors(spec)
+    for mounting in range(1, len(also) + 1):
+        _add_sensors(spec, mounting)
     return spec.compile()
 
 
@@ -414,21 +435,22 @@ def _add_actuators(spec: mujoco.MjSpec, body: Body) -> None:
         actuator.biasprm[2] = -DAMPING_PER_STIFFNESS * stiffness
 
 
-def _add_sensors(spec: mujoco.MjSpec) -> None:
+def _add_sensors(spec: mujoco.MjSpec, mounting: int) -> None:
     site = mujoco.mjtObj.mjOBJ_SITE
     for device in DEVICES:
         for name, kind in (
             ("accel", mujoco.mjtSensor.mjSENS_ACCELEROMETER),
             ("gyro", mujoco.mjtSensor.mjSENS_GYRO),
         ):
-            spec.add_sensor(name=f"{device}_{name}", type=kind, objtype=site, objname=device)
+            sensor = worn(f"{device}_{name}", mounting)
+            spec.add_sensor(name=sensor, type=kind, objtype=site, objname=worn(device, mounting))
     spec.add_sensor(
-        name="range",
+        name=worn("range", mounting),
         type=mujoco.mjtSensor.mjSENS_FRAMEPOS,
         objtype=site,
-        objname="phone",
+        objname=worn("phone", mounting),
         reftype=site,
-        refname="watch",
+        refname=worn("watch", mounting),
     )
 
 

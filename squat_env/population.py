@@ -1,7 +1,7 @@
 """Who squats, how, and wearing what: everything that is drawn for a set, from one seed."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import mujoco
@@ -12,7 +12,7 @@ from squat_env.devices import DeviceRanges, Devices, sample_devices
 from squat_env.equipment import Equipment
 from squat_env.exercises import exercise_named, sample_equipment
 from squat_env.faults import FaultRanges, sample_faults, with_faults
-from squat_env.model import DEVICES, build_model
+from squat_env.model import DEVICES, build_model, worn
 from squat_env.motion import Motion, MotionRanges, sample_motion
 from squat_env.placement import Placement, PlacementRanges, sample_placement
 from squat_env.posture import InfeasibleMotion
@@ -56,21 +56,40 @@ class Seeds:
 
     GROUPS = ("body", "placement", "motion", "devices", "noise", "equipment", "exercise", "faults")
 
-    def generator(self, group: str, attempt: int = 0) -> np.random.Generator:
-        """The stream of a group at a given attempt to draw it."""
-        key = (self.index, self.GROUPS.index(group), attempt)
+    def generator(self, group: str, attempt: int = 0, mounting: int = 0) -> np.random.Generator:
+        """The stream of a group at a given attempt to draw it, for one of the mountings worn at once."""
+        key = (self.index, self.GROUPS.index(group), attempt) + ((mounting,) if mounting else ())
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wearing:
+    """A watch and a phone: where they sit, and how well they and their link measure."""
+
+    placement: Placement
+    devices: Devices
+
+
+@dataclass(frozen=True, kw_only=True)
 class Draw:
-    """One wearer: everything that was drawn for a set."""
+    """One wearer: everything that was drawn for a set.
+
+    Attributes:
+        body, placement, equipment, motion, devices: Who does what, wearing what.
+        also: What is worn besides, to record one movement in several ways at once.
+    """
 
     body: Body
     placement: Placement
     equipment: Equipment
     motion: Motion
     devices: Devices
+    also: tuple[Wearing, ...] = ()
+
+    @property
+    def worn(self) -> tuple[Wearing, ...]:
+        """All that is worn at once, by number of the mounting."""
+        return Wearing(placement=self.placement, devices=self.devices), *self.also
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +122,8 @@ def prepare(
     equipment: Equipment | None = None,
     motion: Motion | None = None,
     devices: Devices | None = None,
+    also: Sequence[Wearing] | None = None,
+    mountings: int = 1,
     first_attempt: int = 0,
 ) -> Prepared:
     """Draws a wearer, builds the model and plans the set; what is physically impossible is drawn again and counted.
@@ -116,6 +137,8 @@ def prepare(
             again too.
         repetitions: Of the set.
         body, placement, equipment, motion, devices: Given values; they are not drawn, and refused if impossible.
+        also: What is worn besides; drawn where it is not given.
+        mountings: How many watches and phones are worn at once, all in all.
         first_attempt: Where the draws of the motion begin; a caller whose simulation failed goes on after the last one.
 
     Raises:
@@ -129,7 +152,13 @@ def prepare(
     devices = devices or sample_devices(population.devices, seeds.generator("devices"))
     equipment = equipment or sample_equipment(kind, body, seeds.generator("equipment"))
     balance = kind.feedback is not None or _rises(motion, faults)
-    placement, model = _place(population, seeds, balance, body, equipment, placement, redraws)
+    given = {0: placement} if placement else {}
+    given |= {k: wearing.placement for k, wearing in enumerate(also or (), start=1)}
+    placements, model = _place(population, seeds, balance, body, equipment, given, mountings, redraws)
+    also = also or [
+        Wearing(placement=place, devices=sample_devices(population.devices, seeds.generator("devices", mounting=k)))
+        for k, place in enumerate(placements[1:], start=1)
+    ]
     ranges = population.motion or kind.ranges
     for attempt in range(first_attempt, first_attempt + ATTEMPTS):
         drawn = motion
@@ -144,7 +173,14 @@ def prepare(
                 raise
             redraws[error.reason] += 1
             continue
-        draw = Draw(body=body, placement=placement, equipment=equipment, motion=drawn, devices=devices)
+        draw = Draw(
+            body=body,
+            placement=placements[0],
+            equipment=equipment,
+            motion=drawn,
+            devices=devices,
+            also=tuple(also),
+        )
         return Prepared(draw=draw, model=model, reference=reference, attempt=attempt, redraws=redraws)
     raise ValueError(f"no possible motion in {ATTEMPTS} draws ({dict(redraws)}); widen MotionRanges or ask less of it")
 
@@ -170,23 +206,37 @@ def _place(
     balance: bool,
     body: Body,
     equipment: Equipment,
-    given: Placement | None,
+    given: Mapping[int, Placement],
+    mountings: int,
     redraws: Counter,
-) -> tuple[Placement, mujoco.MjModel]:
-    for attempt in range(ATTEMPTS):
-        placement = given or sample_placement(population.placement, seeds.generator("placement", attempt))
-        model = build_model(body, placement, equipment, balance=balance)
-        inside = device_inside(model)
-        if inside is None:
-            return placement, model
-        if given is not None:
-            raise ValueError(f"the {inside} is inside the body, expected it on the surface; move the placement")
-        redraws[f"{inside}_inside"] += 1
+) -> tuple[list[Placement], mujoco.MjModel]:
+    """Draws the placements that are not given; each is drawn again where it is inside the body, whatever the others."""
+    drawn = [k for k in range(mountings) if k not in given]
+    tried, placements = [0] * mountings, dict(given)
+    while max(tried) < ATTEMPTS:
+        for k in drawn:
+            placements[k] = sample_placement(population.placement, seeds.generator("placement", tried[k], k))
+        every = [placements[k] for k in range(mountings)]
+        model = build_model(body, every[0], equipment, balance=balance, also=every[1:])
+        inside = devices_inside(model, range(mountings))
+        if not inside:
+            return every, model
+        for k in inside.keys() & given.keys():
+            raise ValueError(f"the {inside[k]} is inside the body, expected it on the surface; move the placement")
+        drawn = list(inside)
+        for k, device in inside.items():
+            redraws[f"{device}_inside"] += 1
+            tried[k] += 1
     raise ValueError(f"no placement outside the body in {ATTEMPTS} draws ({dict(redraws)}); widen PlacementRanges")
 
 
 def device_inside(model: mujoco.MjModel) -> str | None:
-    """Name of a device that is more than `EMBEDDED_M` inside the standing body, None if both are outside.
+    """Name of a device that is inside the standing body, None if both are outside; see `devices_inside`."""
+    return devices_inside(model, range(1)).get(0)
+
+
+def devices_inside(model: mujoco.MjModel, mountings: Iterable[int]) -> dict[int, str]:
+    """For each mounting with a device more than `EMBEDDED_M` inside the standing body: which device that is.
 
     An arm is no obstacle for what is worn elsewhere, nor the thigh for what is worn on an arm: in the neutral pose the
     hanging arms cross the thighs, in a motion they hardly do.
@@ -194,10 +244,12 @@ def device_inside(model: mujoco.MjModel) -> str | None:
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     parts = {int(shape): model.body(model.geom_bodyid[shape]).name for shape in body_shapes(model)}
-    for name in DEVICES:
+
+    def inside(name: str) -> bool:
         device = model.geom(name).id
         carrier = model.body(model.geom_bodyid[device]).name
         near = [shape for shape, part in parts.items() if same_limb(carrier, part)]
-        if any(mujoco.mj_geomDistance(model, data, device, shape, 1.0, None) < -EMBEDDED_M for shape in near):
-            return name
-    return None
+        return any(mujoco.mj_geomDistance(model, data, device, shape, 1.0, None) < -EMBEDDED_M for shape in near)
+
+    found = {k: [name for name in DEVICES if inside(worn(name, k))] for k in mountings}
+    return {k: names[0] for k, names in found.items() if names}

@@ -1,12 +1,13 @@
 """What an ideal phone and watch read, and what lies between them."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
-from squat_env.model import DEVICES, LANDMARKS
+from squat_env.model import DEVICES, LANDMARKS, worn
 from squat_env.simulate import Simulation
 
 IN_SIGHT_M = 0.005  # less body than this between the devices counts as line of sight
@@ -33,11 +34,11 @@ class Ideal:
     distance: np.ndarray
 
 
-def read_sensors(model: mujoco.MjModel, simulation: Simulation) -> Ideal:
-    """Splits the simulation's sensor data into signals."""
+def read_sensors(model: mujoco.MjModel, simulation: Simulation, mounting: int = 0) -> Ideal:
+    """Splits the simulation's sensor data into the signals of one of the mountings worn at once."""
 
     def signal(name: str) -> np.ndarray:
-        start = model.sensor(name).adr[0]
+        start = model.sensor(worn(name, mounting)).adr[0]
         return simulation.sensors[:, start : start + 3]
 
     return Ideal(
@@ -74,6 +75,17 @@ def observe_scene(model: mujoco.MjModel, qpos: np.ndarray, data: mujoco.MjData |
     return Surveyor(model, data).scene(qpos)
 
 
+def observe_scenes(model: mujoco.MjModel, qpos: np.ndarray) -> list[Scene]:
+    """The scenes of all mountings that the model wears, as `observe_scene` gives that of the first."""
+    return Surveyor(model).scenes(qpos, len(mountings_of(model)))
+
+
+def mountings_of(model: mujoco.MjModel) -> range:
+    """Numbers of the mountings that a model wears."""
+    numbers = itertools.count(1)
+    return range(next(k for k in numbers if mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, worn("watch", k)) < 0))
+
+
 class Surveyor:
     """Looks at one wearer, in any number of calls."""
 
@@ -102,22 +114,33 @@ class Surveyor:
 
     def scene(self, qpos: np.ndarray) -> Scene:
         """Looks at the poses `qpos` (T, nq)."""
-        count = len(qpos)
-        places = np.empty((count, len(self._sites), 3))
+        return self.scenes(qpos)[0]
+
+    def scenes(self, qpos: np.ndarray, mountings: int = 1) -> list[Scene]:
+        """Looks at the poses `qpos` (T, nq); a scene for each of the first so many mountings."""
+        count, devices = len(qpos), [self._model.site(worn(d, k)).id for k in range(mountings) for d in DEVICES]
+        sites = [*self._sites[: len(LANDMARKS)], *devices]
+        places = np.empty((count, len(sites), 3))
         centres, turns = np.empty((count, len(self._shapes), 3)), np.empty((count, len(self._shapes), 9))
         for k, pose in enumerate(qpos):
             self.pose(pose)
-            places[k] = self._data.site_xpos[self._sites]
+            places[k] = self._data.site_xpos[sites]
             centres[k], turns[k] = self._data.geom_xpos[self._shapes], self._data.geom_xmat[self._shapes]
-        landmarks, watch, phone = places[:, : len(LANDMARKS)], places[:, -2], places[:, -1]
+        landmarks, turns = places[:, : len(LANDMARKS)], turns.reshape(count, -1, 3, 3)
         hips = [LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip")]
-        crossed = solids_crossed(self._solids, centres, turns.reshape(count, -1, 3, 3), watch, phone)
-        return Scene(
-            landmarks=landmarks,
-            pelvis_height=landmarks[:, hips, 2].mean(1),
-            distance=np.linalg.norm(phone - watch, axis=1),
-            thickness=crossed,
-        )
+        height = landmarks[:, hips, 2].mean(1)
+        scenes = []
+        for k in range(mountings):
+            watch, phone = places[:, len(LANDMARKS) + 2 * k], places[:, len(LANDMARKS) + 2 * k + 1]
+            scenes.append(
+                Scene(
+                    landmarks=landmarks,
+                    pelvis_height=height,
+                    distance=np.linalg.norm(phone - watch, axis=1),
+                    thickness=solids_crossed(self._solids, centres, turns, watch, phone),
+                )
+            )
+        return scenes
 
     def pose(self, qpos: np.ndarray) -> mujoco.MjData:
         """Brings the wearer into a pose (nq,), and gives the data that the next call overwrites."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import sosfilt
 
 CUTOFF_PER_RATE = 0.4
 """Cut-off of the low-pass before a decimation, as a fraction of the new rate (0.5 is its Nyquist limit)."""
@@ -83,8 +83,27 @@ def in_order(t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int,
 
 
 @lru_cache(maxsize=64)
-def _low_pass_sections(rate_hz: float, cutoff_hz: float) -> np.ndarray:
-    return np.asarray(butter(FILTER_ORDER, cutoff_hz, fs=rate_hz, output="sos"))
+def _low_pass_sections(rate_hz: float, cutoff_hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """The Butterworth low-pass as (2, 6) second-order sections, and their state (2, 2) under a constant input of 1.
+
+    In closed form by the bilinear transform; SciPy's way over zeros and poles takes longer than the filtering.
+    """
+    k = np.tan(np.pi * cutoff_hz / rate_hz)
+    angles = np.pi * (2 * np.arange(FILTER_ORDER // 2) + 1) / (2 * FILTER_ORDER)
+    damping = 2.0 * np.cos(angles) * k
+    scale = 1.0 + damping + k * k
+    b, one = k * k / scale, np.ones_like(scale)
+    a1, a2 = 2.0 * (k * k - 1.0) / scale, (1.0 - damping + k * k) / scale
+    return np.column_stack([b, 2 * b, b, one, a1, a2]), np.column_stack([1.0 - b, b - a2])
+
+
+def _both_ways(x: np.ndarray, sections: np.ndarray, settled: np.ndarray, padding: int) -> np.ndarray:
+    """A stretch (n, k) through the filter forwards and backwards, continued by its point reflections."""
+    before, after = 2.0 * x[0] - x[padding:0:-1], 2.0 * x[-1] - x[-2 : -padding - 2 : -1]
+    y = np.concatenate([before, x, after])
+    for _ in range(2):
+        y = sosfilt(sections, y, axis=0, zi=settled[:, :, None] * y[0])[0][::-1]
+    return y[padding : len(y) - padding]
 
 
 def low_pass(x: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
@@ -111,11 +130,12 @@ def low_pass(x: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
     out = np.array(x, dtype=float)
     if cutoff_hz >= rate_hz / 2:
         return out
-    sections = _low_pass_sections(float(rate_hz), float(cutoff_hz))
+    sections, settled = _low_pass_sections(float(rate_hz), float(cutoff_hz))
+    columns = out.reshape(len(out), int(np.prod(out.shape[1:])))
     missing = np.asarray(np.isnan(out).any(axis=tuple(range(1, out.ndim))))
     for start, stop in stretches(~missing):
         padding = min(int(np.ceil(3 * rate_hz / cutoff_hz)), stop - start - 1)
-        out[start:stop] = sosfiltfilt(sections, out[start:stop], axis=0, padlen=padding)
+        columns[start:stop] = _both_ways(columns[start:stop], sections, settled, padding)
     return out
 
 

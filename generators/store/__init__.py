@@ -6,7 +6,7 @@ fellows each hold the concatenated arrays of some repetitions; the JSON beside e
 """
 
 from generators.store.dataset import Dataset, write_dataset
-from generators.store.fields import FIELDS, DatasetError, DiskError, Field, Repetition
+from generators.store.fields import FIELDS, DatasetError, DiskError, Field, Repetition, Worn
 from generators.store.integrity import verify, write_manifest
 from generators.store.manifest import Manifest, Shard
 from generators.store.plan import Plan
@@ -22,6 +22,7 @@ __all__ = [
     "Plan",
     "Repetition",
     "Shard",
+    "Worn",
     "verify",
     "write_dataset",
     "write_manifest",

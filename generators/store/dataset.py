@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from generators.store.atomic import named_failure, sync_folder, temporary_beside
-from generators.store.fields import CLOCKS, DatasetError, Field, Repetition
+from generators.store.fields import CLOCKS, DatasetError, Field, Repetition, Worn, base_of, clock_of, group_of
 from generators.store.integrity import write_manifest
 from generators.store.manifest import MANIFEST, Manifest, Shard
 from generators.store.shard import ShardReader, write_shard
@@ -40,6 +40,7 @@ class Dataset:
         self._fields = {
             path if field.group == "drawn" else path.partition("/")[2]: field
             for path, field in self._manifest.fields.items()
+            if not base_of(path.partition("/")[0])[1]
         }
         self._starts = np.cumsum([0] + [shard.repetitions for shard in self.shards])
         self._readers: dict[int, ShardReader] = {}
@@ -72,29 +73,38 @@ class Dataset:
         """What `read` can give: names as in `FIELDS`, and "drawn/..."."""
         return dict(self._fields)
 
-    def offsets(self, group: str) -> np.ndarray:
+    @property
+    def mountings(self) -> int:
+        """How many watches and phones recorded every repetition at once."""
+        return len(self.shards[0].readings)
+
+    def offsets(self, group: str, *, mounting: int = 0) -> np.ndarray:
         """Where each repetition starts in what `read` gives: (n + 1,) int64.
 
         Args:
             group: "sample" or "range".
+            mounting: whose range readings.
         """
         if not any(f.group == group for f in self.fields.values()) or group not in CLOCKS:
             raise DatasetError(f"{self.folder} has no offsets of {group!r}, expected 'sample' or 'range'; choose one")
-        parts = [np.diff(self._reader(number).offsets(group)) for number in range(len(self.shards))]
+        clock = clock_of(group_of(group, self._mounting(mounting)))
+        assert clock is not None
+        parts = [np.diff(self._reader(number).offsets(clock)) for number in range(len(self.shards))]
         return np.cumsum(np.concatenate([np.zeros(1, np.int64), *parts]))
 
-    def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+    def read(self, name: str, start: int = 0, stop: int | None = None, *, mounting: int = 0) -> np.ndarray:
         """Read one field of the repetitions from `start` to before `stop`, concatenated.
 
         Args:
             name: as in `fields`; the "drawn/" may be left out.
             start: position of the first repetition.
             stop: position after the last one; all where None.
+            mounting: which of the watches and phones worn at once; what they share is the same for all.
 
         Returns:
             (items, *shape of the field). Strings are decoded.
         """
-        path, field = self._path(name)
+        path, field = self._path(name, self._mounting(mounting))
         first, last, _ = slice(start, stop).indices(len(self))
         parts = [np.zeros((0, *field.shape), field.dtype)]
         for number in range(self._locate(first)[0], self._locate(last - 1)[0] + 1) if first < last else ():
@@ -116,20 +126,30 @@ class Dataset:
         return (self[position] for position in range(len(self)))
 
     def __repr__(self) -> str:
+        mountings = f"{self.mountings} mountings, " if self.mountings > 1 else ""
         return (
-            f"Dataset({str(self.folder)!r}: {len(self)} repetitions, {len(self.fields)} fields, "
+            f"Dataset({str(self.folder)!r}: {len(self)} repetitions, {mountings}{len(self.fields)} fields, "
             f"{len(self.shards)} shards, {self.bytes / 1e6:.1f} MB)"
         )
 
     def __reduce__(self) -> tuple[type["Dataset"], tuple[Path]]:
         return Dataset, (self.folder,)
 
-    def _path(self, name: str) -> tuple[str, Field]:
+    def _path(self, name: str, mounting: int) -> tuple[str, Field]:
         for known in (name, f"drawn/{name}"):
             if known in self._fields:
                 field = self._fields[known]
-                return (known if field.group == "drawn" else f"{field.group}/{known}"), field
+                path = f"{group_of(field.group, mounting)}/{known.removeprefix('drawn/')}"
+                shared = f"{field.group}/{known.removeprefix('drawn/')}"
+                return (path if path in self._manifest.fields else shared), field
         raise DatasetError(f"{self.folder} has no field {name!r}, expected one of {list(self.fields)}; choose one")
+
+    def _mounting(self, mounting: int) -> int:
+        if not 0 <= mounting < self.mountings:
+            raise DatasetError(
+                f"{self.folder} has no mounting {mounting}, expected one of {self.mountings}, from 0; choose one"
+            )
+        return mounting
 
     def _locate(self, position: int) -> tuple[int, int]:
         """Shard number and row of a repetition."""
@@ -153,17 +173,20 @@ class Dataset:
 
 def _cut(arrays: dict[str, np.ndarray], row: int) -> Repetition:
     """One repetition out of the arrays of its shard."""
-    groups: dict[str, dict[str, Any]] = {"sample": {}, "range": {}, "repetition": {}, "drawn": {}}
+    groups: dict[str, dict[str, Any]] = {}
     for path, array in arrays.items():
         group, _, name = path.partition("/")
         if name == "offsets":
             continue
-        if group in CLOCKS:
-            first, last = arrays[f"{group}/offsets"][row : row + 2]
-            groups[group][name] = array[first:last].copy()
+        if clock := clock_of(group):
+            first, last = arrays[f"{clock}/offsets"][row : row + 2]
+            groups.setdefault(group, {})[name] = array[first:last].copy()
         else:
-            groups[group][name] = _plain(array[row])
-    return Repetition(index=groups["repetition"].pop("index"), **groups)
+            groups.setdefault(group, {})[name] = _plain(array[row])
+    numbers = sorted({base_of(group)[1] for group in groups} - {0})
+    also = [Worn(**{n: groups.get(f"{n}.{k}", {}) for n in ("sample", "range", "drawn")}) for k in numbers]
+    first_worn = {name: groups.get(name, {}) for name in ("sample", "range", "repetition", "drawn")}
+    return Repetition(index=first_worn["repetition"].pop("index"), **first_worn, also=tuple(also))
 
 
 def _plain(value: Any) -> Any:

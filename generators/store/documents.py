@@ -10,8 +10,8 @@ from typing import Any
 from generators.store.atomic import write_atomically
 from generators.store.fields import DatasetError
 
-FORMATS = ("squat-sensor dataset 1", "squat-sensor dataset 2")
-"""What can be read. In the first, the recipe in every file held the number of repetitions too."""
+FORMATS = ("squat-sensor dataset 1", "squat-sensor dataset 2", "squat-sensor dataset 3")
+"""What can be read. In 1, the recipe in every file held the number of repetitions too; 3 has further mountings."""
 FORMAT = FORMATS[-1]
 """What is written."""
 

@@ -1,8 +1,10 @@
 """The vocabulary of a dataset: what a repetition holds, in which units, and how repetitions are joined."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +31,7 @@ class Field:
         unit: SI unit, or degrees; empty where there is none.
         meaning: one line for people.
         nullable: NaN is allowed and means "no value".
+        worn: what a device measures or where it sits, so that further mountings have values of their own.
     """
 
     group: str
@@ -37,48 +40,93 @@ class Field:
     unit: str = ""
     meaning: str = ""
     nullable: bool = False
+    worn: bool = False
 
     def describes(self, dtype: np.dtype, shape: tuple[int, ...]) -> bool:
         """Whether items of this type and shape are what the field holds."""
         return np.dtype(self.dtype) == dtype and self.shape == tuple(shape)
 
 
-def _sample(dtype: str, shape: tuple[int, ...], unit: str, meaning: str, nullable: bool = False) -> Field:
-    return Field(group="sample", dtype=dtype, shape=shape, unit=unit, meaning=meaning, nullable=nullable)
+def _sample(dtype: str, shape: tuple[int, ...], unit: str, meaning: str, **more: bool) -> Field:
+    return Field(group="sample", dtype=dtype, shape=shape, unit=unit, meaning=meaning, **more)
+
+
+_STREAM = {"nullable": True, "worn": True}
 
 
 FIELDS: Mapping[str, Field] = {
     "time": _sample("<f8", (), "s", "from the start of the repetition"),
-    "watch_accel": _sample("<f4", (3,), "m/s^2", "measured proper acceleration, watch frame; NaN = stalled", True),
-    "watch_gyro": _sample("<f4", (3,), "rad/s", "measured angular velocity, watch frame; NaN = stalled", True),
-    "phone_accel": _sample("<f4", (3,), "m/s^2", "measured proper acceleration, phone frame; NaN = stalled", True),
-    "phone_gyro": _sample("<f4", (3,), "rad/s", "measured angular velocity, phone frame; NaN = stalled", True),
-    "range": _sample("<f4", (), "m", "measured distance, interpolated to the samples; NaN = none near", True),
-    "range_ideal": _sample("<f4", (), "m", "true distance from watch to phone"),
-    "line_of_sight": _sample("|u1", (), "", "1 where nothing is between watch and phone"),
-    "body_thickness": _sample("<f4", (), "m", "length of body on the line from watch to phone"),
+    "watch_accel": _sample("<f4", (3,), "m/s^2", "measured proper acceleration, watch frame; NaN = stalled", **_STREAM),
+    "watch_gyro": _sample("<f4", (3,), "rad/s", "measured angular velocity, watch frame; NaN = stalled", **_STREAM),
+    "phone_accel": _sample("<f4", (3,), "m/s^2", "measured proper acceleration, phone frame; NaN = stalled", **_STREAM),
+    "phone_gyro": _sample("<f4", (3,), "rad/s", "measured angular velocity, phone frame; NaN = stalled", **_STREAM),
+    "range": _sample("<f4", (), "m", "measured distance, interpolated to the samples; NaN = none near", **_STREAM),
+    "range_ideal": _sample("<f4", (), "m", "true distance from watch to phone", worn=True),
+    "line_of_sight": _sample("|u1", (), "", "1 where nothing is between watch and phone", worn=True),
+    "body_thickness": _sample("<f4", (), "m", "length of body on the line from watch to phone", worn=True),
     "phase": _sample("|i1", (), "", "0 down, 1 upright, -1 unlabelled"),
     "phase4": _sample("|i1", (), "", "0 stand, 1 descent, 2 bottom, 3 ascent, -1 unlabelled"),
     "joint_angles": _sample("<f4", (10,), "deg", "elbow shoulder hip knee ankle, left 0-4, right 5-9"),
     "landmarks": _sample("<f4", (17, 3), "m", "joints, world frame, z up"),
-    "range_time": Field(group="range", dtype="<f8", unit="s", meaning="from the start of the repetition"),
+    "activity": _sample("|i1", (), "", "0 the exercise, 1 standing about, 2 walking, 3 sitting, -1 unlabelled"),
+    "dynamics": _sample("|u1", (), "", "1 simulated under physics, 0 poses played back"),
+    "range_time": Field(group="range", dtype="<f8", unit="s", meaning="from the start of the repetition", worn=True),
     "range_reading": Field(
-        group="range", dtype="<f4", unit="m", meaning="measured distance; NaN = lost", nullable=True
+        group="range", dtype="<f4", unit="m", meaning="measured distance; NaN = lost", nullable=True, worn=True
     ),
     "index": Field(group="repetition", dtype="<i8", meaning="global index, the key of every random draw"),
     "set": Field(group="repetition", dtype="<i8", meaning="number of the set"),
     "repetition": Field(group="repetition", dtype="<i8", meaning="number within the set"),
     "subject": Field(group="repetition", dtype="<i8", meaning="number of the person, -1 where unknown"),
+    "exercise": Field(group="repetition", dtype="|S32", meaning="what is done"),
+    "lead": Field(group="repetition", dtype="|S8", meaning="the side that leads: left or right"),
+    "correct": Field(group="repetition", dtype="|i1", meaning="1 no fault of form matters, 0 some do, -1 unknown"),
 }
 """Every field but the drawn ones, whose names and shapes are the recipe's own."""
 
 CLOCKS = {"sample": "time", "range": "range_time"}
 """Groups whose repetitions differ in length, and the field that tells the length."""
 
+
+def group_of(group: str, mounting: int) -> str:
+    """What a group is called in a file: "range" for the first mounting, "range.1" for the next one."""
+    return f"{group}.{mounting}" if mounting else group
+
+
+def base_of(group: str) -> tuple[str, int]:
+    """The group and the number of the mounting that `group_of` made a name of; the number is -1 for none."""
+    base, dot, number = group.partition(".")
+    return base, (int(number) if number.isdecimal() and number == str(int(number)) != "0" else -1) if dot else 0
+
+
+def clock_of(group: str) -> str | None:
+    """The group whose offsets say where repetitions begin in a group; None where each has one item.
+
+    The samples of all mountings are at the same times, their range readings are not.
+    """
+    base, _ = base_of(group)
+    return {"sample": "sample", "range": group}.get(base)
+
+
 DRAWN_DTYPES = ("<i8", "<f8", "|S32")
 _DRAWN_DTYPE_OF_KIND = {"b": "<i8", "i": "<i8", "u": "<i8", "f": "<f8", "U": "|S32", "S": "|S32"}
 _STORABLE_KINDS = {"i": "biu", "u": "biu", "f": "biuf", "S": "US"}
 _DRAWN_NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Worn:
+    """What a further watch and phone have of their own in a repetition, by field name.
+
+    Attributes:
+        sample: (T, ...) arrays at the times of the repetition.
+        range: (R, ...) arrays on the range reader's own times.
+        drawn: where the devices sat and how they measured.
+    """
+
+    sample: Mapping[str, np.ndarray]
+    range: Mapping[str, np.ndarray] = field(default_factory=dict)
+    drawn: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,21 +137,39 @@ class Repetition:
         index: global index; increases through a dataset.
         sample: (T, ...) arrays; "time" is always there.
         range: (R, ...) arrays on the range reader's own times, or nothing.
-        repetition: whole numbers such as "set" and "subject".
+        repetition: what is told of the whole, such as "set", "subject" and "exercise".
         drawn: what was drawn at random for this repetition: numbers, arrays or short strings.
+        also: the same movement as further watches and phones saw it.
     """
 
     index: int
     sample: Mapping[str, np.ndarray]
     range: Mapping[str, np.ndarray] = field(default_factory=dict)
-    repetition: Mapping[str, int] = field(default_factory=dict)
+    repetition: Mapping[str, int | str] = field(default_factory=dict)
     drawn: Mapping[str, Any] = field(default_factory=dict)
+    also: tuple[Worn, ...] = ()
+
+    def seen_by(self, mounting: int) -> Repetition:
+        """The repetition with what this one of the mountings measured in place of the first one, and no others.
+
+        Raises:
+            IndexError: there is no such mounting.
+        """
+        if not 0 <= mounting <= len(self.also):
+            raise IndexError(f"mounting {mounting} of {1 + len(self.also)}")
+        if not mounting:
+            return replace(self, also=())
+        worn = self.also[mounting - 1]
+        return replace(
+            self, sample={**self.sample, **worn.sample}, range=worn.range, drawn={**self.drawn, **worn.drawn}, also=()
+        )
 
     def __repr__(self) -> str:
         arrays = {**self.sample, **self.range}
         shapes = ", ".join(f"{name} {np.shape(array)}" for name, array in arrays.items())
         labels = "".join(f", {name}={value}" for name, value in self.repetition.items())
-        return f"Repetition(index={self.index}{labels}: {shapes}; {len(self.drawn)} drawn)"
+        mountings = f"; {1 + len(self.also)} mountings" if self.also else ""
+        return f"Repetition(index={self.index}{labels}: {shapes}; {len(self.drawn)} drawn{mountings})"
 
 
 def join(repetitions: Sequence[Repetition]) -> tuple[dict[str, np.ndarray], dict[str, Field]]:
@@ -121,21 +187,32 @@ def join(repetitions: Sequence[Repetition]) -> tuple[dict[str, np.ndarray], dict
             or NaN or infinity in a field that is not nullable.
     """
     _refuse_unlike(repetitions)
-    first, indices = repetitions[0], [r.index for r in repetitions]
+    indices = [r.index for r in repetitions]
     arrays: dict[str, np.ndarray] = {"repetition/index": np.array(indices, "<i8")}
     fields = {"repetition/index": FIELDS["index"]}
-    for group in ("sample", "range", "repetition", "drawn"):
-        lengths = [1] * len(repetitions)
-        values = [getattr(r, group) for r in repetitions]
-        if group in CLOCKS and getattr(first, group):
-            lengths = [np.asarray(v[CLOCKS[group]]).size for v in values]
+    for group, values in _groups(repetitions):
+        base, mounting = base_of(group)
+        lengths, clock = [1] * len(repetitions), clock_of(group)
+        if clock == group and values[0]:
+            lengths = [np.asarray(v[CLOCKS[base]]).size for v in values]
             arrays[f"{group}/offsets"] = np.cumsum([0, *lengths]).astype("<i8")
-        for name in getattr(first, group):
+        elif clock is not None:
+            lengths = np.diff(arrays[f"{clock}/offsets"]).tolist() if values[0] else lengths
+        for name in values[0]:
             path = f"{group}/{name}"
-            parts = [np.asarray(v[name]) if group in CLOCKS else np.asarray(v[name])[None] for v in values]
-            fields[path] = _field(group, name, parts[0])
+            parts = [np.asarray(v[name]) if clock else np.asarray(v[name])[None] for v in values]
+            fields[path] = _field(base, name, parts[0], mounting)
             arrays[path] = _column(path, fields[path], parts, lengths, indices)
     return arrays, fields
+
+
+def _groups(repetitions: Sequence[Repetition]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    """The groups as a file has them, each with what every repetition holds of it."""
+    for group in ("sample", "range", "repetition", "drawn"):
+        yield group, [getattr(r, group) for r in repetitions]
+    for mounting in range(1, len(repetitions[0].also) + 1):
+        for group in ("sample", "range", "drawn"):
+            yield group_of(group, mounting), [getattr(r.also[mounting - 1], group) for r in repetitions]
 
 
 def _refuse_unlike(repetitions: Sequence[Repetition]) -> None:
@@ -147,25 +224,35 @@ def _refuse_unlike(repetitions: Sequence[Repetition]) -> None:
                 f"repetition {after} follows repetition {before}, expected increasing indices; sort them"
             )
     first = repetitions[0]
-    for group in ("sample", "range"):
-        names = getattr(first, group)
-        if CLOCKS[group] not in names and (names or group == "sample"):
-            raise DatasetError(
-                f"repetition {first.index} has no {group}/{CLOCKS[group]}, expected it beside "
-                f"{sorted(names)}; add the times"
-            )
-    for r in repetitions:
-        for group in ("sample", "range", "repetition", "drawn"):
-            odd = getattr(first, group).keys() ^ getattr(r, group).keys()
-            if odd:
+    if odd := [r.index for r in repetitions if len(r.also) != len(first.also)]:
+        raise DatasetError(
+            f"repetitions {first.index} and {odd[0]} differ in the number of mountings, expected the same in all; "
+            "leave some out"
+        )
+    for group, values in _groups(repetitions):
+        _refuse_no_clock(group, first.index, values[0])
+        for r, held in zip(repetitions, values, strict=True):
+            if odd := values[0].keys() ^ held.keys():
                 raise DatasetError(
                     f"repetitions {first.index} and {r.index} differ in the {group} fields {sorted(odd)}, "
                     "expected the same fields in every repetition; write all of them or none"
                 )
 
 
-def _field(group: str, name: str, example: np.ndarray) -> Field:
+def _refuse_no_clock(group: str, index: int, names: Mapping[str, Any]) -> None:
+    if clock_of(group) == group and (names or group == "sample"):
+        clock = CLOCKS[base_of(group)[0]]
+        if clock not in names:
+            raise DatasetError(
+                f"repetition {index} has no {group}/{clock}, expected it beside {sorted(names)}; add the times"
+            )
+
+
+def _field(group: str, name: str, example: np.ndarray, mounting: int) -> Field:
     if group != "drawn":
+        if mounting and not (name in FIELDS and FIELDS[name].worn):
+            known = [n for n, f in FIELDS.items() if f.worn]
+            raise DatasetError(f"{group}/{name} is no field of a mounting, expected one of {known}; leave it out")
         if name not in FIELDS or FIELDS[name].group != group or name == "index":
             known = [n for n, f in FIELDS.items() if f.group == group and n != "index"]
             raise DatasetError(f"{group}/{name} is not a known field, expected one of {known}; rename it")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from generators.store.documents import FORMAT, read_document, recipe_hash, write_document
-from generators.store.fields import DRAWN_DTYPES, FIELDS, DatasetError, Field
+from generators.store.fields import DRAWN_DTYPES, FIELDS, DatasetError, Field, base_of
 
 MANIFEST = "manifest.json"
 _SHARD_NAME = re.compile(r"shard-(\d{5,9})\.(h5|json)")
@@ -32,7 +32,7 @@ class Shard:
         last: index of the last repetition.
         repetitions: how many repetitions it holds.
         samples: samples of all its repetitions.
-        readings: range readings of all its repetitions.
+        readings: range readings of all its repetitions, by number of the mounting.
         bytes: size of the file.
         sha256: hash of the file.
         digest: hash of the contents, whatever the bytes that HDF5 makes of them.
@@ -43,7 +43,7 @@ class Shard:
     last: int
     repetitions: int
     samples: int
-    readings: int
+    readings: tuple[int, ...]
     bytes: int
     sha256: str
     digest: str
@@ -60,7 +60,10 @@ class Shard:
 
     def rows(self, group: str) -> int:
         """How many items the shard holds of the fields of a group."""
-        return {"sample": self.samples, "range": self.readings}.get(group, self.repetitions)
+        base, mounting = base_of(group)
+        if base == "range":
+            return self.readings[mounting]
+        return self.samples if base == "sample" else self.repetitions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ class Manifest:
             "repetitions": sum(shard.repetitions for shard in self.shards),
             "bytes": sum(shard.bytes for shard in self.shards),
             "digest": self.digest,
-            "shards": [asdict(shard) for shard in self.shards],
+            "shards": [_entry(shard) for shard in self.shards],
         }
         write_document(path, document)
 
@@ -112,9 +115,13 @@ class Manifest:
             shards = tuple(_shard(item) for item in document["shards"])
             if not shards or any(after.number != before.number + 1 for before, after in pairwise(shards)):
                 raise ValueError("its shards are not in a row")
+            fields = {name: _field(name, *item) for name, item in document["fields"].items()}
+            mountings = 1 + max((base_of(path.partition("/")[0])[1] for path in fields), default=0)
+            if any(len(shard.readings) != mountings for shard in shards):
+                raise ValueError(f"its shards do not all have {mountings} mountings, as its fields have")
             return cls(
                 recipe=dict(document["recipe"]),
-                fields={name: _field(name, *item) for name, item in document["fields"].items()},
+                fields=fields,
                 versions=tuple(document["versions"]),
                 shards=shards,
                 format=document["format"],
@@ -123,21 +130,34 @@ class Manifest:
 
 def _field(path: str, dtype: str, shape: list[int]) -> Field:
     group, _, name = path.partition("/")
+    group, mounting = base_of(group)
     shape_ = tuple(int(n) for n in shape)
+    if mounting < 0:
+        raise ValueError(f"{path} is of no mounting, expected a number from 1 after the dot")
     if group == "drawn" and dtype in DRAWN_DTYPES and name and "/" not in name and min(shape_, default=0) >= 0:
         return Field(group="drawn", dtype=dtype, shape=shape_)
     known = FIELDS.get(name)
     if known is None or known.group != group or not (known.dtype == dtype and known.shape == shape_):
         raise ValueError(f"{path} is {dtype} {shape_}, expected a known field of its own type and shape")
+    if mounting and not known.worn:
+        raise ValueError(f"{path} is of a further mounting, expected it of the repetition alone")
     return known
 
 
+def _entry(shard: Shard) -> dict[str, Any]:
+    """A shard as JSON; where there is one mounting, `readings` is a number."""
+    return asdict(shard) | ({"readings": shard.readings[0]} if len(shard.readings) == 1 else {})
+
+
 def _shard(item: dict[str, Any]) -> Shard:
-    shard = Shard(**item)
-    for name, value in item.items():
-        if type(value) is not Shard.__annotations__[name]:
-            raise ValueError(f"{name} of a shard is {value!r}, expected {Shard.__annotations__[name].__name__}")
-    if min(shard.number, shard.repetitions, shard.samples, shard.readings, shard.bytes) < 0:
+    readings = item["readings"]
+    told: Any = item | {"readings": tuple(readings) if type(readings) is list else (readings,)}
+    shard = Shard(**told)
+    for name, value in asdict(shard).items():
+        kind = str if name in ("sha256", "digest") else int
+        if any(type(one) is not kind for one in (value if name == "readings" else (value,))):
+            raise ValueError(f"{name} of a shard is {value!r}, expected {kind.__name__}")
+    if min(shard.number, shard.repetitions, shard.samples, *shard.readings, shard.bytes) < 0:
         raise ValueError(f"shard {shard.number} has a negative count")
     return shard
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from generators.store.atomic import write_atomically
 from generators.store.documents import FORMAT, canonical_json, recipe_hash
-from generators.store.fields import CLOCKS, DatasetError, Field, Repetition, join
+from generators.store.fields import DatasetError, Field, Repetition, clock_of, group_of, join
 from generators.store.manifest import Manifest, Shard, check_size, versions
 
 CHUNK_BYTES = 1 << 20
@@ -53,7 +53,10 @@ def write_shard(folder: Path | str, number: int, repetitions: Sequence[Repetitio
         last=repetitions[-1].index,
         repetitions=len(repetitions),
         samples=int(arrays["sample/offsets"][-1]),
-        readings=int(arrays.get("range/offsets", np.zeros(1))[-1]),
+        readings=tuple(
+            int(arrays.get(f"{group_of('range', k)}/offsets", np.zeros(1))[-1])
+            for k in range(1 + len(repetitions[0].also))
+        ),
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         digest=digest,
@@ -112,7 +115,7 @@ class ShardReader:
         return file
 
     def offsets(self, group: str) -> np.ndarray:
-        """Where each repetition starts in the arrays of "sample" or "range": (n + 1,) int64."""
+        """Where each repetition starts in the arrays of a group that has offsets, as "range.1": (n + 1,) int64."""
         if group not in self._offsets:
             offsets, rows = self._values(f"{group}/offsets"), self.shard.rows(group)
             if offsets[0] != 0 or offsets[-1] != rows or (np.diff(offsets) < 0).any():
@@ -125,17 +128,14 @@ class ShardReader:
 
     def read(self, path: str, first: int, last: int) -> np.ndarray:
         """One field, such as "sample/time", of the repetitions from `first` to before `last`."""
-        group = self.manifest.fields[path].group
-        if group in CLOCKS:
-            first, last = self.offsets(group)[[first, last]]
+        if clock := clock_of(path.partition("/")[0]):
+            first, last = self.offsets(clock)[[first, last]]
         return self._values(path, slice(first, last))
 
     def load(self) -> dict[str, np.ndarray]:
         """All arrays by path, with the offsets."""
-        fields = self.manifest.fields
-        groups = {field.group for field in fields.values()} & CLOCKS.keys()
-        arrays = {path: self._values(path) for path in fields}
-        return arrays | {f"{group}/offsets": self.offsets(group) for group in groups}
+        arrays = {path: self._values(path) for path in self.manifest.fields}
+        return arrays | {f"{clock}/offsets": self.offsets(clock) for clock in _clocks(self.manifest)}
 
     def digest(self) -> str:
         """Hash of the contents, as `Shard.digest`."""
@@ -154,6 +154,11 @@ class ShardReader:
             raise DatasetError(
                 f"{self.path} holds a damaged {path} ({error}), expected what was written; make it again"
             ) from error
+
+
+def _clocks(manifest: Manifest) -> set[str]:
+    """The groups that have offsets."""
+    return {clock for path in manifest.fields if (clock := clock_of(path.partition("/")[0]))}
 
 
 def _encode(arrays: dict[str, np.ndarray], fields: dict[str, Field], recipe: str) -> bytes:
@@ -201,9 +206,11 @@ def _guard(file: h5py.File, manifest: Manifest, shard: Shard) -> None:
     Raises:
         ValueError: says what was found and what was expected.
     """
-    expected = {path: (np.dtype(f.dtype), (shard.rows(f.group), *f.shape)) for path, f in manifest.fields.items()}
-    for group in {f.group for f in manifest.fields.values()} & CLOCKS.keys():
-        expected[f"{group}/offsets"] = (np.dtype("<i8"), (shard.repetitions + 1,))
+    expected = {
+        path: (np.dtype(f.dtype), (shard.rows(path.partition("/")[0]), *f.shape)) for path, f in manifest.fields.items()
+    }
+    for clock in _clocks(manifest):
+        expected[f"{clock}/offsets"] = (np.dtype("<i8"), (shard.repetitions + 1,))
     groups = _members(file, h5py.Group)
     for group in groups:
         _guard_attributes(group, file[group], {})

@@ -37,6 +37,9 @@ def _add_recipe(generate: argparse.ArgumentParser) -> None:
     what.add_argument("--rate", type=float, metavar="HZ", help="of the streams")
     what.add_argument("--reps-a-set", type=positive, metavar="N", help="by one wearer")
     what.add_argument("--reps-a-shard", type=positive, metavar="N", help="in a file")
+    what.add_argument(
+        "--mountings", type=positive, metavar="N", help="watches and phones that record each repetition at once"
+    )
     what.add_argument("--exercise", type=_shares, metavar="NAME[=SHARE],...", help="such as squat=2,lunge")
     what.add_argument(
         "--faults",
@@ -107,6 +110,7 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
         "repetitions_a_set": options.reps_a_set,
         "shard_repetitions": options.reps_a_shard,
         "exercises": options.exercise,
+        "mountings": options.mountings,
         "faults": None if options.faults is None else FaultRanges(names=options.faults),
     }
     return {name: value for name, value in changes.items() if value is not None}

@@ -12,9 +12,11 @@ from generators.store import FIELDS
 from squat_env.devices import Devices, ImuErrors
 from squat_env.exercises import EXERCISES
 from squat_env.faults import FAULTS, FaultRanges, sample_faults, severities
+from squat_env.model import build_model
 from squat_env.motion import MotionRanges
 from squat_env.population import MOTIONS_A_FAULT, Population, Seeds, prepare
-from squat_env.sensors import read_sensors
+from squat_env.sensors import observe_scene, observe_scenes, read_sensors
+from squat_env.simulate import simulate
 from squat_env.wobble import Looseness
 
 
@@ -35,6 +37,7 @@ def test_a_recipe_survives_json(preset):
         {"exercises": (("burpee", 1.0),)},
         {"exercises": (("squat", 0.0),)},
         {"correct_below": 0.0},
+        {"mountings": 0},
         {"population": Population(motion=MotionRanges()), "exercises": (("squat", 1.0), ("lunge", 1.0))},
     ],
     ids=lambda change: f"{next(reversed(change))}={next(reversed(change.values()))}"[:40],
@@ -110,14 +113,14 @@ def test_faults_are_drawn_as_often_and_as_severe_as_asked():
 def test_sets_are_of_the_exercises_and_faults_of_the_recipe():
     recipe = posture(repetitions=12, exercises=(("deadlift", 1.0), ("lunge", 1.0)))
     made = list(make_repetitions(recipe, 0, 12))
-    assert {repetition.drawn["exercise"] for repetition in made} == {"deadlift", "lunge"}
-    correct = [repetition.drawn["correct"] for repetition in made]
+    assert {repetition.repetition["exercise"] for repetition in made} == {"deadlift", "lunge"}
+    correct = [repetition.repetition["correct"] for repetition in made]
     assert 0 < sum(correct) < len(correct)
     for repetition in made:
         found = {name: repetition.drawn[f"severity.{name}"] for name in FAULTS}
         assert all(s == 0 or s >= 0.299 for s in found.values()), found
-        assert repetition.drawn["correct"] == int(max(found.values()) == 0)
-        assert not set(EXERCISES[repetition.drawn["exercise"]].faults).isdisjoint(found)
+        assert repetition.repetition["correct"] == int(max(found.values()) == 0)
+        assert not set(EXERCISES[repetition.repetition["exercise"]].faults).isdisjoint(found)
 
 
 def test_faults_that_a_person_cannot_have_at_once_are_drawn_again():
@@ -130,6 +133,44 @@ def test_faults_that_a_person_cannot_have_at_once_are_drawn_again():
     asked = sample_faults(ranges, "squat", seeds.generator("faults", prepared.attempt // MOTIONS_A_FAULT))
     assert found == pytest.approx(asked)
     assert sample_faults(ranges, "squat", seeds.generator("faults", 0)) != pytest.approx(asked)
+
+
+@pytest.fixture(scope="module")
+def worn_three_times():
+    return next(make_repetitions(randomised(mountings=3), 4, 5))
+
+
+def test_the_first_of_several_mountings_is_as_if_it_were_alone(made, worn_three_times):
+    alone = made[4]
+    for name, values in alone.sample.items():
+        assert np.array_equal(values, worn_three_times.sample[name], equal_nan=True), name
+    assert np.array_equal(alone.range["range_reading"], worn_three_times.range["range_reading"], equal_nan=True)
+    assert alone.drawn == worn_three_times.drawn
+
+
+def test_every_mounting_reads_what_it_would_read_alone():
+    done = simulate_set(randomised(mountings=3), 4)
+    draw = done.prepared.draw
+    for number, wearing in enumerate(draw.also, start=1):
+        alone = build_model(draw.body, wearing.placement, draw.equipment)
+        simulation = simulate(alone, done.prepared.reference)
+        assert np.array_equal(simulation.qpos, done.simulation.qpos)
+        found, expected = read_sensors(done.prepared.model, done.simulation, number), read_sensors(alone, simulation)
+        for name in ("watch_accel", "phone_gyro", "distance"):
+            assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+        poses = simulation.qpos[::200]
+        scene = observe_scenes(done.prepared.model, poses)[number]
+        assert np.array_equal(scene.thickness, observe_scene(alone, poses).thickness)
+
+
+def test_mountings_differ_in_everything_that_is_theirs(worn_three_times):
+    seen = [worn_three_times.seen_by(k) for k in range(3)]
+    for name in ("watch_accel", "phone_gyro", "range_ideal"):
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            assert np.nanmax(np.abs(seen[one].sample[name] - seen[other].sample[name])) > 0.01, name
+    for name in ("placement.phone.along", "devices.watch.accel_bias", "devices.range.calibration_m"):
+        assert len({str(repetition.drawn[name]) for repetition in seen}) == 3, name
+    assert all(repetition.drawn["body.height_m"] == seen[0].drawn["body.height_m"] for repetition in seen)
 
 
 @pytest.fixture(scope="module")

@@ -61,11 +61,17 @@ def test_info_is_json_when_asked(whole, capsys):
 
 def test_options_stand_in_place_of_the_preset(tmp_path):
     options = [*SMALL, "--preset", "posture", "--exercise", "squat=2, lunge", "--faults", "shallow,knee_valgus"]
-    assert cli.main(["generate", *options, "--rate", "40", "--seed", "8", "--out", str(tmp_path / "d")]) == 0
+    assert (
+        cli.main(
+            ["generate", *options, "--rate", "40", "--seed", "8", "--mountings", "2", "--out", str(tmp_path / "d")]
+        )
+        == 0
+    )
     dataset = Dataset(tmp_path / "d")
     made = Recipe.from_dict(dataset.recipe | {"repetitions": 3})
     assert (made.exercises, made.rate_hz, made.seed) == ((("squat", 2.0), ("lunge", 1.0)), 40.0, 8)
     assert made.faults == FaultRanges(names=("shallow", "knee_valgus"))
+    assert dataset.mountings == 2
     assert set(dataset.read("exercise")) <= {"squat", "lunge"}
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import butter, sosfiltfilt
 
 from squat_env.signals import (
     FILTER_ORDER,
@@ -56,6 +57,16 @@ def test_low_pass_has_the_gain_of_its_order_and_no_delay(frequency_hz):
 def test_low_pass_keeps_a_straight_line_to_its_ends():
     line = np.linspace(-3.0, 5.0, 200)
     np.testing.assert_allclose(low_pass(line, RATE_HZ, 8.0), line, atol=1e-4)
+
+
+@pytest.mark.parametrize("cutoff_hz", [0.3, 8.0, 39.0])
+def test_low_pass_is_scipys_butterworth_both_ways(cutoff_hz):
+    x = np.random.default_rng(2).normal(size=(400, 3))
+    padding = min(int(np.ceil(3 * RATE_HZ / cutoff_hz)), len(x) - 1)
+    sections = butter(4, cutoff_hz, fs=RATE_HZ, output="sos")
+    np.testing.assert_allclose(
+        low_pass(x, RATE_HZ, cutoff_hz), sosfiltfilt(sections, x, axis=0, padlen=padding), atol=1e-10
+    )
 
 
 def test_low_pass_filters_each_stretch_alone():
