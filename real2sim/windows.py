@@ -61,8 +61,8 @@ class Dataset(Protocol):
         """Return (n + 1,) ints: items of the group before each repetition."""
         ...
 
-    def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Return a field over the repetitions [start, stop), concatenated."""
+    def read(self, name: str, start: int = 0, stop: int | None = None, *, mounting: int = 0) -> np.ndarray:
+        """Return a field over the repetitions [start, stop), concatenated, as one of the mountings has it."""
         ...
 
 
@@ -209,7 +209,7 @@ def cut(sequences: ListLike[Sequence], statistics: Statistics, *, window: int = 
     if sequences and _common_channels(sequences) != statistics.channels:
         raise ValueError(f"got {sequences[0].channels} to cut, expected the statistics' {statistics.channels}")
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
-    starts = [_starts(int(length), window, stride) for length in lengths]
+    starts = [window_starts(int(length), window, stride) for length in lengths]
     sequence = np.repeat(np.arange(len(sequences)), np.array([len(s) for s in starts], dtype=np.int64))
     start = np.concatenate(starts) if starts else np.empty(0, dtype=np.int64)
     # One row more than all samples: the filler that stands beyond the end of a short sequence.
@@ -229,7 +229,8 @@ def cut(sequences: ListLike[Sequence], statistics: Statistics, *, window: int = 
     )
 
 
-def _starts(length: int, window: int, stride: int) -> np.ndarray:
+def window_starts(length: int, window: int, stride: int) -> np.ndarray:
+    """First samples (n,) of the windows that cover a sequence: every `stride` samples, and one that ends with it."""
     if length <= window:
         return np.zeros(min(length, 1), dtype=np.int64)
     return np.unique(np.append(np.arange(0, length - window, stride), length - window))
@@ -286,17 +287,16 @@ def split(sequences: ListLike[Sequence], fractions: ListLike[float], rng: np.ran
 
 
 def from_dataset(
-    dataset: Dataset, groups: Iterable[str], *, repetitions: Iterable[int] | None = None
+    dataset: Dataset, groups: Iterable[str], *, repetitions: Iterable[int] | None = None, mounting: int = 0
 ) -> list[Sequence]:
     """Return the sequences of a dataset; consecutive repetitions of one set form one sequence.
 
     Args:
-        dataset: A dataset whose recipe says "rate_hz". Of its fields "phase", "subject", "set" and those of
-            the groups, any may be absent: the labels are then -1, every repetition is a sequence of its own,
-            and the channels are missing.
+        dataset: A dataset whose recipe says "rate_hz". Of its fields "phase", "subject", "set" and those of the groups,
+            any may be absent: labels are then -1, every repetition is a sequence of its own, channels are missing.
         groups: Channel groups, see `GROUPS`.
-        repetitions: Indices of the repetitions to take; all of them by default. They are taken in increasing
-            order.
+        repetitions: Indices of the repetitions to take, in increasing order; all of them by default.
+        mounting: Whose streams, where several watches and phones recorded the repetitions at once.
 
     Raises:
         ValueError: If a group does not exist, or an index lies outside the dataset.
@@ -311,7 +311,7 @@ def from_dataset(
     start, stop = int(chosen[0]), int(chosen[-1]) + 1
     before = np.asarray(dataset.offsets("sample"))[start : stop + 1]
     bounds = before - before[0]
-    values = _channel_values(dataset, channels, start, stop, int(bounds[-1]))
+    values = channel_values(dataset, channels, start, stop, mounting=mounting)
     phase = _field(dataset, "phase", start, stop, np.full(bounds[-1], -1)).astype(np.int8)
     subject = _field(dataset, "subject", start, stop, np.full(stop - start, -1))
     sets = _field(dataset, "set", start, stop, np.arange(stop - start))
@@ -328,23 +328,26 @@ def from_dataset(
             repetition=number[bounds[first] : bounds[last + 1]],
             count=last - first + 1,
         )
-        for first, last in _runs(chosen - start, sets)
+        for first, last in runs_of_sets(chosen - start, sets)
     ]
 
 
-def _runs(chosen: np.ndarray, sets: np.ndarray) -> Iterable[tuple[int, int]]:
+def runs_of_sets(chosen: np.ndarray, sets: np.ndarray) -> Iterable[tuple[int, int]]:
     """Yield first and last index of consecutive chosen repetitions that belong to one set."""
     breaks = np.flatnonzero((np.diff(chosen) > 1) | (np.diff(sets[chosen]) != 0)) + 1
     for run in np.split(chosen, breaks):
         yield int(run[0]), int(run[-1])
 
 
-def _channel_values(dataset: Dataset, channels: tuple[str, ...], start: int, stop: int, samples: int) -> np.ndarray:
-    columns = [
-        _field(dataset, name, start, stop, np.full((samples, len(held)), np.nan)).reshape(samples, -1)
-        for name, held in FIELDS.items()
-        if held[0] in channels
-    ]
+def channel_values(
+    dataset: Dataset, channels: tuple[str, ...], start: int, stop: int, *, mounting: int = 0
+) -> np.ndarray:
+    """Return (T, C) float32 of the repetitions [start, stop); NaN in channels whose field the dataset lacks."""
+    here = {"mounting": mounting} if mounting else {}
+    wanted = [(name, held) for name, held in FIELDS.items() if held[0] in channels]
+    found = {name: np.asarray(dataset.read(name, start, stop, **here)) for name, _ in wanted if name in dataset.fields}
+    samples = len(next(iter(found.values()))) if found else len(dataset.read("time", start, stop))
+    columns = [found.get(name, np.full((samples, len(held)), np.nan)).reshape(samples, -1) for name, held in wanted]
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
