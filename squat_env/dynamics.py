@@ -9,6 +9,7 @@ from squat_env.model import ARMATURE
 from squat_env.rotations import turned
 
 WRENCH_COMPLIANCE = np.array([1, 1, 1, 0.003, 0.01, 0.01])  # a support's force is cheap, its moment is not
+LEAST_SHARE = 0.01  # of the weight, that a support which carries next to nothing still counts for
 BALANCE_STEPS = 4  # physics steps between two looks at the centre of mass
 
 
@@ -36,12 +37,14 @@ class Dynamics:
     Attributes:
         torque: (K, 29) of the joints [N m].
         pressure: (K, 2) point on the floor at which the ground's push has no tipping moment [m].
+        carried: (K, S) share of the weight on each support.
         com: (K, 3) centre of mass [m].
         push: (K, 29, 3) joint torques that push the centre of mass with 1 N along x, y, z through the supports.
     """
 
     torque: np.ndarray
     pressure: np.ndarray
+    carried: np.ndarray
     com: np.ndarray
     push: np.ndarray
 
@@ -55,7 +58,10 @@ def inverse_dynamics(
     supports: list[str],
     compliance: np.ndarray,
 ) -> Dynamics:
-    """Joint torques of a movement that the ground carries through some supports, shared by minimum norm.
+    """Joint torques of a movement that the ground carries through some supports.
+
+    The supports share by minimum norm, and each takes friction and moments as it takes weight: else one that hardly
+    carries would be told to turn as much as the other.
 
     Args:
         model: The wearer.
@@ -82,9 +88,10 @@ def inverse_dynamics(
     jacobian = jacobian.reshape(count, -1, nv)
     force[:, 6:] += ARMATURE * qacc[:, 6:]
     support = jacobian[:, :, :6].transpose(0, 2, 1)  # (K, 6, 6 S): wrenches to root force
-    weight = (compliance[:, :, None] * WRENCH_COMPLIANCE).reshape(count, 1, -1)
-    share = np.linalg.solve((support * weight) @ support.transpose(0, 2, 1), np.eye(6))
-    wrench = (support * weight).transpose(0, 2, 1) @ share  # (K, 6 S, 6)
+    wrench = _shared(support, compliance)
+    carried = np.maximum((wrench @ force[:, :6, None])[:, 2::6, 0], 0.0)
+    carried = carried / carried.sum(1, keepdims=True)
+    wrench = _shared(support, compliance * np.maximum(carried, LEAST_SHARE))
     legs = jacobian[:, :, 6:].transpose(0, 2, 1) @ wrench  # (K, 29, 6): root force to joint torques
     torque = force[:, 6:] - (legs @ force[:, :6, None])[..., 0]
     up = force[:, 2:3]
@@ -92,4 +99,11 @@ def inverse_dynamics(
     tip = np.column_stack([-moment[:, 1], moment[:, 0]]) - qpos[:, 2:3] * force[:, :2]
     pressure = qpos[:, :2] + tip / up
     push = lever[:, :, 6:].transpose(0, 2, 1) - legs @ lever[:, :, :6].transpose(0, 2, 1)
-    return Dynamics(torque=torque, pressure=pressure, com=com, push=push)
+    return Dynamics(torque=torque, pressure=pressure, carried=carried, com=com, push=push)
+
+
+def _shared(support: np.ndarray, compliance: np.ndarray) -> np.ndarray:
+    """What each support takes of a force on the root, (K, 6 S, 6), from supports (K, 6, 6 S) that take (K, S)."""
+    weight = (compliance[:, :, None] * WRENCH_COMPLIANCE).reshape(len(support), 1, -1)
+    weighted = support * weight
+    return weighted.transpose(0, 2, 1) @ np.linalg.solve(weighted @ support.transpose(0, 2, 1), np.eye(6))

@@ -106,6 +106,17 @@ class FootSize:
         return 0.035 * self.length
 
     @property
+    def half_width(self) -> float:
+        """From the middle line to the spheres under either edge of the sole."""
+        return 0.17 * self.length
+
+    @property
+    def edges(self) -> np.ndarray:
+        """(6, 2) x and y of the spheres under a flat sole, heel to toes."""
+        x = (self.heel_x + self.sole_radius, self.ball_x, self.toe_x - self.sole_radius)
+        return np.array([(along, across) for along in x for across in (-self.half_width, self.half_width)])
+
+    @property
     def toes(self) -> np.ndarray:
         """(3,) toe joint."""
         return np.array([self.ball_x, 0.0, self.sole_z + self.sole_radius])
@@ -296,7 +307,7 @@ def _add_foot(shank: mujoco.MjsBody, side: str, body: Body, parts: dict[str, Seg
     foot.ipos = [size.heel_x + segment.com, 0, 0.5 * size.sole_z]
     foot.inertia = [longitudinal, transverse, sagittal]
     foot.explicitinertial = True
-    half_width, radius = 0.17 * segment.length, size.sole_radius
+    half_width, radius = size.half_width, size.sole_radius
     foot.add_geom(
         name=f"{side}_foot",
         type=mujoco.mjtGeom.mjGEOM_CAPSULE,

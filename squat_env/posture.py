@@ -147,6 +147,13 @@ class Geometry:
         """1 if the left leg leads, -1 if the right one does."""
         return 1.0 - 2.0 * self.lead
 
+    @property
+    def feet_gap(self) -> float:
+        """Between the nearest spheres under the soles of the two feet [m]."""
+        edges = [self.ankles[side, :2] + self.foot.edges @ self.feet[side, :2, :2].T for side in range(2)]
+        apart = np.linalg.norm(edges[0][:, None] - edges[1], axis=2)
+        return float(apart.min()) - 2 * self.foot.sole_radius
+
 
 def balance_target(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path) -> np.ndarray:
     """Where over the ground (K, 2) the centre of mass is to be [m]."""

@@ -39,6 +39,8 @@ BALL = 0.62  # of the foot's length, from where a foot on its ball carries
 BUTTOCKS_M = 0.06  # how far they reach towards the legs
 SEATED = 0.3  # share of settling at which the seat carries
 HEEL_RISE_FEEDBACK = (60.0, 14.0)  # 1/s^2, 1/s; nobody stands on the balls of the feet without
+LEAST_LOAD = 0.02  # share of the weight below which a foot that is to stand does not stay where it is
+FEET_APART_M = 0.01  # between the soles of feet side by side
 UNLOADED = 1e-4  # compliance of a support that carries nothing
 
 
@@ -83,12 +85,14 @@ def plan(model: mujoco.MjModel, body: Body, motion: Motion, equipment: Equipment
         equipment: What it is done with.
 
     Raises:
-        InfeasibleMotion: Too fast for the feet to stay on the ground, out of the legs' or the ankles' reach.
+        InfeasibleMotion: Too fast for the feet to stay on the ground, out of the legs' or the ankles' reach, out of
+            balance, or with feet in each other's way.
         ValueError: There is no such exercise.
     """
     exercise = exercise_named(motion.exercise)
     data = mujoco.MjData(model)
     geometry = Geometry.of(body, motion, exercise, equipment)
+    _refuse_crossed_feet(geometry)
     course = timeline(motion, tuple(share for _, share in exercise.stages), model.opt.timestep)
     place = _place_pelvis(model, data, geometry, motion, exercise)
     count = len(course.time)
@@ -213,6 +217,8 @@ def _dynamics(
     if feedback is None and exercise.height != "floor":
         return torque, None
     _refuse_imbalance(exercise, geometry, motion, path, qpos, found.pressure)
+    if exercise.straight_trail:
+        _refuse_light_foot(found.carried)
     if feedback is None:
         return torque, None
     stiffness, damping = feedback
@@ -300,6 +306,25 @@ def _refuse_imbalance(
             "balance",
             f"the weight would be {1e3 * beyond.max():.0f} mm beside what carries it, expected above it;"
             " move slower or less far",
+        )
+
+
+def _refuse_light_foot(carried: np.ndarray) -> None:
+    if carried.min() < LEAST_LOAD:
+        raise InfeasibleMotion(
+            "balance",
+            f"a standing foot would carry {100 * carried.min():.1f} % of the weight, expected at least"
+            f" {100 * LEAST_LOAD:.0f} %; move slower or less far",
+        )
+
+
+def _refuse_crossed_feet(geometry: Geometry) -> None:
+    gap = geometry.feet_gap
+    if gap < FEET_APART_M:
+        raise InfeasibleMotion(
+            "feet",
+            f"the feet would be {1e3 * gap:.0f} mm apart, expected at least {1e3 * FEET_APART_M:.0f} mm; stand wider"
+            " or turn the toes out less",
         )
 
 
