@@ -24,6 +24,7 @@ REDRAW_REASONS = (
     "tempo",
     "ankle",
     "balance",
+    "feet",
     "warning",
     "fall",
     "depth",

@@ -40,7 +40,7 @@ BUTTOCKS_M = 0.06  # how far they reach towards the legs
 SEATED = 0.3  # share of settling at which the seat carries
 HEEL_RISE_FEEDBACK = (60.0, 14.0)  # 1/s^2, 1/s; nobody stands on the balls of the feet without
 LEAST_LOAD = 0.02  # share of the weight below which a foot that is to stand does not stay where it is
-FEET_APART_M = 0.01  # between the soles of feet side by side
+FEET_APART_M = 0.005  # between the soles of feet side by side
 UNLOADED = 1e-4  # compliance of a support that carries nothing
 
 

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from wearers import BODY, mounted
 
 from squat_env.exercises import EXERCISES, exercise_named
 from squat_env.faults import FAULTS, severities
+from squat_env.model import build_model
+from squat_env.motion import Cycle, Motion
 from squat_env.population import Population, Seeds, prepare
+from squat_env.reference import plan
 from squat_env.simulate import judge, simulate
 
 PAIRS = [(exercise, fault) for exercise, kind in EXERCISES.items() for fault in kind.faults]
@@ -18,6 +22,20 @@ def test_random_people_do_it_without_falling(exercise, index):
     outcome = judge(prepared.model, prepared.reference, simulate(prepared.model, prepared.reference))
     assert outcome.success, outcome
     assert {0, 1, 2, 3} >= set(prepared.reference.phase4) >= {0, 1, 3}
+
+
+def test_a_foot_with_little_weight_stays_flat():
+    side_lunge = Motion(
+        exercise="side_lunge",
+        knee_flexion_deg=75.0,
+        standing_knee_deg=10.0,
+        stance=1.65,
+        lean_deg=35.0,
+        cycles=(Cycle(descent_s=1.2, bottom_s=0.5),),
+    )
+    model = build_model(BODY, mounted(), balance=True)
+    reference = plan(model, BODY, side_lunge)
+    assert judge(model, reference, simulate(model, reference)).heel_m < 0.0015
 
 
 @pytest.mark.parametrize(("exercise", "fault"), PAIRS, ids=lambda pair: pair)
