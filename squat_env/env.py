@@ -6,9 +6,7 @@ import gymnasium as gym
 import numpy as np
 
 from squat_env.episode import Episode, next_seed
-from squat_env.instruments import UNIT_COLUMNS, Panel, tame
 from squat_env.render import WearerRenderer, stand
-from squat_env.stepping import Stepper
 from squat_env.task import JOINTS, RESIDUAL_RAD, Task, action_space, columns, observation_space
 
 PIXELS = 480  # width and height of a picture
@@ -84,10 +82,9 @@ class SquatSensorEnv(gym.Env):
         self.task, self.render_mode = Task(**arguments), checked_render_mode(render_mode)
         self.metadata = self.metadata | {"render_fps": int(self.task.control_hz)}
         self.observation_space, self.action_space = observation_space(self.task), action_space()
-        self._columns, self._ticks = columns(self.task), self.task.ticks
-        self._width = max(part.stop for part in self._columns.values())
+        self._columns = tuple(columns(self.task).items())
+        self._width = max(part.stop for _, part in self._columns)
         self._set: Episode | None = None
-        self._panel = Panel(1)
         self._camera = Camera()
 
     @property
@@ -110,9 +107,8 @@ class SquatSensorEnv(gym.Env):
         """
         super().reset(seed=seed)
         self._set = Episode(self.task, next_seed(self.np_random), options or {})
-        self._stepper = Stepper(self._set.model, self._set.controller, self._set.start)
-        row = np.empty((1, self._width), np.float32)
-        row[0, :UNIT_COLUMNS] = self._panel.put(0, self._set.units, self._set.start.sensors)
+        row = np.empty(self._width, np.float32)
+        self._set.begin(row)
         return self._seen(row), self._set.info()
 
     def step(self, action: np.ndarray):
@@ -122,13 +118,10 @@ class SquatSensorEnv(gym.Env):
             ValueError: The action is not finite or has the wrong shape; nothing has moved.
             gymnasium.error.ResetNeeded: The set is over, or there is none yet.
         """
-        episode, residual = self.episode.going_on(), residuals(action, (JOINTS,))
-        readings = self._stepper.advance(self._ticks, residual)
-        episode.move(self._stepper.qpos.copy(), self._stepper.qvel, self._stepper.warned)
-        terms = self._reward_terms(residual)
-        observation = self._observe(readings)
+        episode, row = self.episode, np.empty(self._width, np.float32)
+        terms = episode.advance(residuals(action, (JOINTS,)), row)
         info = episode.info(reward_terms=terms)
-        return observation, sum(terms.values()), episode.fallen, episode.over, info
+        return self._seen(row), sum(terms.values()), episode.fallen, episode.over, info
 
     def render(self) -> np.ndarray | None:
         """An image (480, 480, 3) of the wearer, None without a render mode."""
@@ -138,20 +131,9 @@ class SquatSensorEnv(gym.Env):
         """Frees the renderer."""
         self._camera.close()
 
-    def _reward_terms(self, residual: np.ndarray) -> dict[str, float]:
-        missed = self.episode.qpos[7:] - self.episode.planned
-        return self.episode.reward_terms(float(missed.dot(missed)), float(residual.dot(residual)))
-
-    def _observe(self, readings: np.ndarray) -> dict[str, np.ndarray]:
-        row = np.empty((1, self._width), np.float32)
-        readings = tame(readings) if self.episode.fallen else readings
-        self._panel.read((0,), (self.episode.step,), readings[None], row[:, :UNIT_COLUMNS])
-        return self._seen(row)
-
     def _seen(self, row: np.ndarray) -> dict[str, np.ndarray]:
-        """What the agent sees, of which `row` (1, W) has the inertial units."""
-        self.episode.observe(row[0])
-        return {name: row[0, part] for name, part in self._columns.items()}
+        """What the agent sees, a row (W,) of all its values."""
+        return {name: row[part] for name, part in self._columns}
 
 
 def checked_render_mode(mode: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""One set of one wearer as an agent lives it: what is drawn at its start, and what each step shows, pays and tells."""
+"""One set of one wearer as an agent lives it: what is drawn at its start, what each step does, shows and pays."""
 
 import math
 from collections.abc import Mapping
@@ -10,13 +10,14 @@ from gymnasium.error import ResetNeeded
 
 from squat_env.faults import severities
 from squat_env.info import Info
-from squat_env.instruments import UNIT_COLUMNS, RangeLink, draw_units
+from squat_env.instruments import UNIT_COLUMNS, Panel, RangeLink, draw_units, tame
+from squat_env.kernels import squares
 from squat_env.labels import halfway, upright
 from squat_env.landmarks import joint_angles
 from squat_env.population import Seeds, prepare
 from squat_env.sensors import Scene, Surveyor
 from squat_env.simulate import FALLEN_HEIGHT, initial_state
-from squat_env.stepping import Controller, Moment
+from squat_env.stepping import Controller, Moment, Stepper
 from squat_env.task import ANGLE_LIMIT, JOINTS, RANGE_LIMIT, RESIDUAL_RAD, SPEED_LIMIT, Task, layout
 
 TRACKING_RAD = 0.1  # rms error of the joints at which the tracking term has come down to 1/e
@@ -29,13 +30,14 @@ def next_seed(rng: np.random.Generator) -> int:
 
 
 class Episode:
-    """A set from its draw to its end, without the physics, which somebody else steps.
+    """A set from its draw to its end. A copy or a pickle of it goes on with the same bits.
 
     Attributes:
         draw, model, reference: As `population.prepare` gives them.
-        controller, start: What a stepper needs.
+        start: The first moment.
+        stepper: Goes on from there.
         surveyor: Looks at the wearer.
-        units: The inertial units.
+        qpos: (nq,) of the present state.
         step: Steps of the environment done.
         fallen: The pelvis has come below half its planned height, or the physics has failed.
     """
@@ -58,9 +60,11 @@ class Episode:
         )
         self.draw, self.model, self.reference = prepared.draw, prepared.model, prepared.reference
         _, data = initial_state(self.model, self.reference)
-        self.controller, self.start = Controller(self.model, self.reference), Moment.of(self.model, data)
+        self.start = Moment.of(self.model, data)
+        self.stepper = Stepper(self.model, Controller(self.model, self.reference), self.start, data)
         self.surveyor = Surveyor(self.model, data)
         self.task, self.step, self.fallen = task, 0, False
+        self._ticks, self._proprioception = task.ticks, task.proprioception
         self._plan()
         self._equip(seeds.generator("noise"))
 
@@ -79,14 +83,15 @@ class Episode:
         limits = np.concatenate([np.full(part.size, part.high) for part in layout(self.task)])[:UNIT_COLUMNS]
         readings = np.floor(np.arange(self.last_step + 1) * self.task.range_hz / self.task.control_hz + 1e-9)
         self._due = (np.diff(readings, prepend=-1.0) > 0).tolist()
-        self.units = draw_units(
+        units = draw_units(
             self.draw,
             rng,
             samples=self.last_step + 1,
             rate_hz=self.task.control_hz,
-            ticks=self.task.ticks,
+            ticks=self._ticks,
             limits=limits,
         )
+        self._panel = Panel(units)
         self._link = RangeLink(self.draw.devices.range, rng, readings=sum(self._due), rate_hz=self.task.range_hz)
         self._range = 0.0
 
@@ -100,39 +105,43 @@ class Episode:
         """The set has come to its end without a fall."""
         return self.step >= self.last_step and not self.fallen
 
-    def going_on(self) -> "Episode":
-        """The set itself.
+    def begin(self, row: np.ndarray) -> None:
+        """Writes what the agent sees first, see `advance`."""
+        self._panel.start(self.start.sensors, self._ticks, row[:UNIT_COLUMNS])
+        self._observe(row)
+
+    def advance(self, residual: np.ndarray, row: np.ndarray) -> dict[str, float]:
+        """Goes one step on.
+
+        Args:
+            residual: (29,) added to the controller's targets [rad].
+            row: (W,) float32 in the columns of `task.layout`, overwritten with what the agent sees then.
+
+        Returns:
+            The terms of the reward by name.
 
         Raises:
-            gymnasium.error.ResetNeeded: It is over.
+            ResetNeeded: The set is over.
         """
         if self.fallen or self.step >= self.last_step:
             raise ResetNeeded("the set is over, expected reset() before another step")
-        return self
-
-    def move(self, qpos: np.ndarray, qvel: np.ndarray, warned: bool) -> None:
-        """Takes note of where a step has brought the wearer.
-
-        Args:
-            qpos, qvel: (nq,), (nv,) of the state at the end of the step; `qpos` is kept.
-            warned: The physics has failed, and the state is not to be trusted: the wearer stays where he was.
-        """
+        stepper = self.stepper
+        readings = stepper.advance(self._ticks, residual)
         self.step += 1
-        self.fallen = warned or float(qpos[2]) < self._lowest[self.step]
-        if not warned:
-            self.qpos = qpos
-            if self.task.proprioception:
-                self._qvel = qvel.copy()
+        if not stepper.warned:  # else the state is not to be trusted: the wearer stays where he was
+            self.qpos = stepper.qpos.copy()
+            if self._proprioception:
+                self._qvel = stepper.qvel.copy()
+        self.fallen = stepper.warned or self.qpos.item(2) < self._lowest[self.step]
+        self._panel.read(self.step, tame(readings) if self.fallen else readings, row[:UNIT_COLUMNS])
+        self._observe(row)
+        return self._reward_terms(residual)
 
-    def observe(self, row: np.ndarray) -> None:
-        """Writes what the agent sees besides the inertial units.
-
-        Args:
-            row: (W,) float32 in the columns of `task.layout`; all but its first 12 values are overwritten.
-        """
+    def _observe(self, row: np.ndarray) -> None:
+        """Writes what the agent sees besides the inertial units."""
         row[UNIT_COLUMNS + 1] = self._due[self.step] and self._read_range()
         row[UNIT_COLUMNS] = self._range
-        if self.task.proprioception:
+        if self._proprioception:
             row[UNIT_COLUMNS + 2 :][:JOINTS] = np.clip(self.qpos[7:], -ANGLE_LIMIT, ANGLE_LIMIT)
             row[UNIT_COLUMNS + 2 :][JOINTS:] = np.clip(self._qvel[6:], -SPEED_LIMIT, SPEED_LIMIT)
 
@@ -144,18 +153,8 @@ class Episode:
         self._range = min(reading, RANGE_LIMIT)
         return True
 
-    @property
-    def planned(self) -> np.ndarray:
-        """(29,) the joints as planned for this step [rad]."""
-        return self._joints[self.step]
-
-    def reward_terms(self, missed: float, added: float) -> dict[str, float]:
-        """The parts of the reward for the last step, by name.
-
-        Args:
-            missed: Sum of squares of the joints' distance from `planned` [rad^2].
-            added: Sum of squares of what was added to the targets [rad^2].
-        """
+    def _reward_terms(self, residual: np.ndarray) -> dict[str, float]:
+        missed, added = squares(self.qpos, self._joints[self.step], residual)
         return {
             "upright": 0.0 if self.fallen else 1.0,
             "tracking": math.exp(-missed * self._tracking),
@@ -208,7 +207,7 @@ class Truth:
     @property
     def progress(self) -> float:
         """0 to 1, over the whole set."""
-        return self._tick / (len(self._episode.controller) - 1)
+        return self._tick / (len(self._episode.reference.time) - 1)
 
     @property
     def joint_angles(self) -> np.ndarray:

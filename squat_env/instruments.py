@@ -5,19 +5,19 @@ device's clock, its jitter and its stalls belong to streams: here every step has
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from squat_env.devices import ImuErrors, RangeErrors
 from squat_env.inertial import draw_imu_noise
-from squat_env.model import DEVICES
+from squat_env.kernels import read_units
+from squat_env.model import DEVICES, TIMESTEP_S
 from squat_env.population import Draw
 from squat_env.ranging import EXCESS_CAP_M, IN_SIGHT_M, RangeNoise, draw_range_noise
-from squat_env.swings import ARC, COURSES, FELT, basis_of, courses, felt_mean, hanging, swing_matrix
+from squat_env.wobble import Looseness, hanging, swing_basis, swing_constants
 
 UNIT_COLUMNS = 12  # the first of the model's readings: watch accel, watch gyro, phone accel, phone gyro, 3 each
 FINEST = 1e-9  # step of a unit without steps of its own: finer than the float32 of an observation
@@ -25,29 +25,20 @@ FINEST = 1e-9  # step of a unit without steps of its own: finer than the float32
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Units:
-    """The inertial units of one wearer for one set.
+    """The inertial units of one wearer for one set, as `kernels.read_units` takes them.
 
     Attributes:
-        loose: One of the devices is.
-        map: From the sums of the readings of n ticks to steps of the units, (12, 12); for loose devices from the sums
-            of the products in `swings`, (12, 112).
-        basis: (12, 12) takes readings to the parts `swings.FELT`.
-        swing, hanging: Of both devices, (2, 3 n + 2, n + 2) and (2, 3); see `swings`.
-        play: (2, 1) [rad].
-        low, high: (12,) lowest and highest reading in steps.
-        step: (12,) of the units [m/s^2], [rad/s].
+        held: How both devices are.
+        swings: (2, 19) the same as numbers.
+        errors: (4, 3, 3) from the sum of the readings of all ticks to steps of the units.
+        steps: (3, 12) lowest and highest reading in steps, and the steps [m/s^2], [rad/s].
         offset: (S, 12) bias and noise of every sample in steps.
     """
 
-    loose: bool
-    map: np.ndarray
-    basis: np.ndarray
-    swing: np.ndarray
-    hanging: np.ndarray
-    play: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    step: np.ndarray
+    held: tuple[Looseness, ...]
+    swings: np.ndarray
+    errors: np.ndarray
+    steps: np.ndarray
     offset: np.ndarray
 
 
@@ -64,157 +55,67 @@ def draw_units(
         ticks: Physics steps a sample.
         limits: (12,) no reading is beyond +- these [m/s^2], [rad/s].
     """
-    held = [getattr(draw.placement, device).looseness for device in DEVICES]
+    held = tuple(getattr(draw.placement, device).looseness for device in DEVICES)
     units: list[ImuErrors] = [getattr(draw.devices, device) for device in DEVICES]
     noise = [draw_imu_noise(samples, unit, rng, rate_hz=rate_hz) for unit in units]
     full = np.repeat([limit for unit in units for limit in (unit.accel_limit, unit.gyro_limit)], 3)
     half = np.where(full > 0, np.repeat([2.0 ** (unit.bits - 1) for unit in units], 6), np.inf)
     step = np.where(full > 0, full / half, FINEST)
-    loose = any(looseness.play_deg > 0 for looseness in held)
-    matrix = block_diag(*(matrix for unit in units for matrix in (unit.accel_matrix, unit.gyro_matrix)))
-    if loose:
-        matrix = matrix @ block_diag(*(felt_mean(looseness, ticks).reshape(6, -1) for looseness in held))
+    errors = np.array([matrix for unit in units for matrix in (unit.accel_matrix, unit.gyro_matrix)])
     bias = np.hstack([bias for unit in units for bias in (unit.accel_bias, unit.gyro_bias)])
     return Units(
-        loose=loose,
-        map=matrix / step[:, None] if loose else matrix / (ticks * step[:, None]),
-        basis=np.asarray(block_diag(*(basis_of(looseness) for looseness in held))),
-        swing=np.array([swing_matrix(looseness, ticks) for looseness in held]),
-        hanging=np.array([hanging(looseness) for looseness in held]),
-        play=np.array([[np.deg2rad(looseness.play_deg) or 1.0] for looseness in held]),
-        low=np.maximum(-half, -limits / step),
-        high=np.minimum(half - 1, limits / step),
-        step=step,
+        held=held,
+        swings=np.array([_swing(looseness) for looseness in held]),
+        errors=errors / (ticks * step.reshape(4, 3, 1)),
+        steps=np.array([np.maximum(-half, -limits / step), np.minimum(half - 1, limits / step), step]),
         offset=(bias + np.hstack([part for one in noise for part in (one.accel, one.gyro)])) / step,
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Group:
-    """Wearers whose units are read by the same operations; arrays are those of their `Units`, stacked."""
-
-    rows: list[int]  # which of those who are read
-    where: Any  # the same as an index, a slice where it is all of them
-    wearers: list[int]
-    offsets: list[np.ndarray]
-    loose: bool
-    map: np.ndarray
-    basis: np.ndarray
-    swing: np.ndarray
-    play: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    step: np.ndarray
+def _swing(looseness: Looseness) -> np.ndarray:
+    """Play [rad], arm [m], `wobble.swing_constants` as real and imaginary parts, and the basis: (19,); 0 if tight."""
+    if not looseness.play_deg:
+        return np.zeros(19)
+    numbers = np.array([np.deg2rad(looseness.play_deg) + 1j * np.linalg.norm(looseness.arm_m)])
+    constants = np.array(swing_constants(looseness, TIMESTEP_S))
+    return np.concatenate([numbers.view(float), constants.view(float), swing_basis(looseness).ravel()])
 
 
 class Panel:
-    """Reads the units of several wearers; what one of them reads does not depend on who else is there."""
+    """Reads the inertial units of one wearer. A copy or a pickle of it goes on with the same bits."""
 
-    def __init__(self, wearers: int):
-        self._units: dict[int, Units] = {}
-        self._states = np.zeros((wearers, 2, 2))
-        self._groups: dict[tuple[int, ...], list[Group]] = {}
+    def __init__(self, units: Units, state: np.ndarray | None = None):
+        """`state` (2, 2) is that of the swings; without one, `start` comes before `read`."""
+        self._units, self._state = units, np.zeros((2, 2)) if state is None else state
+        self._call = self._state, units.swings, units.errors, units.steps
 
-    def put(self, wearer: int, units: Units, readings: np.ndarray) -> np.ndarray:
-        """Gives a wearer new units, whose loose devices hang at rest, and reads them for the first time.
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Panel, (self._units, self._state.copy())
+
+    def start(self, readings: np.ndarray, ticks: int, out: np.ndarray) -> None:
+        """Lets loose devices hang at rest, and reads the units for the first time.
 
         Args:
-            wearer: Number.
-            units: The new ones.
             readings: (nsensordata,) of the first state.
-
-        Returns:
-            (12,) as `read` writes them.
+            ticks: Physics steps a sample.
+            out: (12,) as `read` writes it.
         """
-        self._units[wearer] = units
-        self._groups.clear()
-        (group,) = self._grouped((wearer,))
-        ticks = units.swing.shape[2] - 2
-        still = np.repeat(readings[None, None, :UNIT_COLUMNS], ticks, axis=1)
-        if units.loose:
-            felt = still @ group.basis
-            hanging = units.hanging * felt[0, 0, ARC::6, None]
-            self._states[wearer] = hanging[:, 1:]
-            free = np.zeros((3, 1, 2, ticks))
-            free[0, 0] = hanging[:, :1]
-            found = _products(felt, free, group.play)
-        else:
-            found = np.add.reduce(still, axis=1)
-        out = np.empty((1, UNIT_COLUMNS))
-        _report(group, found, (0,), out)
-        return out[0]
+        for device, looseness in enumerate(self._units.held):
+            if looseness.play_deg:
+                arc = float(readings[6 * device : 6 * device + 3] @ swing_basis(looseness)[:, 1])
+                rest = hanging(looseness, TIMESTEP_S, -arc / float(np.linalg.norm(looseness.arm_m)))
+                self._state[device] = rest.real, rest.imag
+        self.read(0, np.tile(readings, (ticks, 1)), out)
 
-    def read(self, wearers: Sequence[int], samples: Sequence[int], readings: np.ndarray, out: np.ndarray) -> None:
-        """Writes what the units of some wearers deliver: watch accel and gyro, phone accel and gyro [m/s^2], [rad/s].
+    def read(self, sample: int, readings: np.ndarray, out: np.ndarray) -> None:
+        """Writes what the units deliver: watch accel and gyro, phone accel and gyro [m/s^2], [rad/s].
 
         Args:
-            wearers: (K,) numbers.
-            samples: (K,) the number of the sample in each one's set.
-            readings: (K, n, nsensordata) ideal readings of the n ticks since the sample before.
-            out: (K, 12) of any floating type, overwritten.
+            sample: Its number in the set.
+            readings: (n, nsensordata) ideal readings of the n ticks since the sample before.
+            out: (12,) of any floating type, overwritten.
         """
-        for group in self._grouped(tuple(wearers)):
-            theirs = readings[group.where, :, :UNIT_COLUMNS]
-            found = self._swing(group, theirs) if group.loose else np.add.reduce(theirs, axis=1)
-            _report(group, found, samples, out)
-
-    def _grouped(self, wearers: tuple[int, ...]) -> list[Group]:
-        """The loose and the tight among some wearers."""
-        if wearers not in self._groups:
-            self._groups[wearers] = [
-                self._group(wearers, rows)
-                for loose in (False, True)
-                if (rows := [row for row, wearer in enumerate(wearers) if self._units[wearer].loose == loose])
-            ]
-        return self._groups[wearers]
-
-    def _group(self, wearers: tuple[int, ...], rows: list[int]) -> Group:
-        units = [self._units[wearers[row]] for row in rows]
-        return Group(
-            rows=rows,
-            where=rows if len(rows) < len(wearers) else slice(None),
-            wearers=[wearers[row] for row in rows],
-            offsets=[one.offset for one in units],
-            loose=units[0].loose,
-            **{name: np.stack([getattr(one, name) for one in units]) for name in _STACKED},
-        )
-
-    def _swing(self, group: Group, readings: np.ndarray) -> np.ndarray:
-        """Lets the loose devices swing on under readings (K, n, 12); the sums of products of `swings`, (K, 112)."""
-        felt = readings @ group.basis
-        count, ticks, _ = felt.shape
-        before = np.empty((count, 2, ticks + 2, 1))
-        before[:, :, :ticks, 0] = felt[:, :, ARC::6].transpose(0, 2, 1)
-        before[:, :, ticks:, 0] = self._states[group.wearers]
-        after = (group.swing @ before)[..., 0]
-        self._states[group.wearers] = after[:, :, 3 * ticks :]
-        free = after[:, :, : 3 * ticks].reshape(count, 2, 3, ticks).transpose(2, 0, 1, 3)
-        return _products(felt, free, group.play)
-
-
-_STACKED = ("map", "basis", "swing", "play", "low", "high", "step")
-
-
-def _products(felt: np.ndarray, free: np.ndarray, play: np.ndarray) -> np.ndarray:
-    """Sums over n ticks of the products of `COURSES` with `FELT` for both devices of K wearers, (K, 112)."""
-    count, ticks, _ = felt.shape
-    swung = courses(free, play).transpose(1, 2, 0, 3)
-    sums = np.empty((count, 2, len(COURSES), len(FELT)))
-    np.matmul(swung, felt.reshape(count, ticks, 2, 6).transpose(0, 2, 1, 3), out=sums[..., :6])
-    np.add.reduce(swung, axis=-1, out=sums[..., 6])
-    return sums.reshape(count, -1)
-
-
-def _report(group: Group, found: np.ndarray, samples: Sequence[int], out: np.ndarray) -> None:
-    """From what is felt to what is delivered: errors, steps and full scale."""
-    steps = (group.map @ found[..., None])[..., 0]
-    for row, number in enumerate(group.rows):
-        steps[row] += group.offsets[row][samples[number]]
-    np.rint(steps, out=steps)
-    np.maximum(steps, group.low, out=steps)
-    np.minimum(steps, group.high, out=steps)
-    steps *= group.step
-    out[group.where] = steps
+        read_units(readings, *self._call, self._units.offset[sample], out)
 
 
 def tame(readings: np.ndarray) -> np.ndarray:

@@ -82,8 +82,9 @@ def simulate(model: mujoco.MjModel, reference: Reference) -> Simulation:
     Raises:
         SimulationFailed: MuJoCo warned about the state (it would have reset it and gone on).
     """
-    start = Moment.of(model, initial_state(model, reference)[1])
-    stepper = Stepper(model, Controller(model, reference), start)
+    _, data = initial_state(model, reference)
+    start = Moment.of(model, data)
+    stepper = Stepper(model, Controller(model, reference), start, data)
     sensors = stepper.advance(len(reference.time))
     refuse_warnings(stepper.data)
     return Simulation(

@@ -1,8 +1,11 @@
-"""`gymnasium.make_vec("SquatSensor-v0")`: several wearers at once on MuJoCo's own threads."""
+"""`gymnasium.make_vec("SquatSensor-v0")`: several wearers at once, on several threads."""
 
 import copy
-from collections.abc import Mapping, Sequence
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -14,8 +17,6 @@ from gymnasium.vector.utils import batch_space
 from squat_env.env import Camera, checked_render_mode, residuals
 from squat_env.episode import Episode, Truth, next_seed
 from squat_env.info import Info
-from squat_env.instruments import UNIT_COLUMNS, Panel, tame
-from squat_env.stepping import Lanes
 from squat_env.task import JOINTS, Task, action_space, columns, observation_space
 
 
@@ -23,7 +24,8 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
     """Several `SquatSensorEnv` in one: lane i does, bit for bit, what the single environment does with its seed.
 
     Spaces, rewards and `info` are those of `SquatSensorEnv`, batched as Gymnasium's vector environments do it; `info`
-    is worked out when it is read here too. The physics of all lanes is stepped in one native call.
+    is worked out when it is read here too. Each thread takes lane after lane; while one is in native code, which is
+    nearly all of the time, the others go on.
 
     Attributes:
         task: The arguments, the same for every lane.
@@ -45,7 +47,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
 
         Args:
             num_envs: Lanes.
-            threads: On which the physics runs, the calling one included; 0 is one a processor.
+            threads: On which the lanes go on, the calling one included; 0 is one a processor.
             autoreset_mode: What happens to a lane whose set is over: "NextStep" resets it in the step after, "SameStep"
                 at once, "Disabled" waits for `reset(options={"reset_mask": ...})`.
             render_mode: None or "rgb_array".
@@ -57,7 +59,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         """
         if num_envs < 1 or threads < 0:
             raise ValueError(f"num_envs and threads are {num_envs} and {threads}, expected at least 1 and 0")
-        self.num_envs, self._threads = num_envs, threads
+        self.num_envs = num_envs
         self.task, self.render_mode = Task(**arguments), checked_render_mode(render_mode)
         self._mode = AutoresetMode(autoreset_mode)
         self.metadata = self.metadata | {"render_fps": int(self.task.control_hz), "autoreset_mode": self._mode}
@@ -68,8 +70,8 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         self._rows = np.zeros((num_envs, max(part.stop for part in self._columns.values())), np.float32)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._seeds: list[int] = [-1] * num_envs
-        self._lanes: Lanes | None = None
-        self._panel = Panel(num_envs)
+        threads = threads or os.cpu_count() or 1
+        self._crew = Crew(min(threads, num_envs))
         self._planner = Planner(self.task) if threads != 1 else None
         self._done = np.ones(num_envs, bool)
         self._cameras = [Camera() for _ in range(num_envs)]
@@ -111,7 +113,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
             ValueError: An action is not finite or has the wrong shape; nothing has moved.
             gymnasium.error.ResetNeeded: There are no sets yet, or one is over in "Disabled" mode.
         """
-        if self._lanes is None or (self._done.any() and self._mode == AutoresetMode.DISABLED):
+        if not self.episodes or (self._done.any() and self._mode == AutoresetMode.DISABLED):
             raise gym.error.ResetNeeded(f"sets {np.flatnonzero(self._done)} are over, expected reset() before this")
         residual = residuals(actions, (self.num_envs, JOINTS))
         over = np.flatnonzero(self._done).tolist()
@@ -132,29 +134,21 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
     def _advance(self, lanes: list[int], residual: np.ndarray) -> tuple[dict[int, Info], np.ndarray]:
         """Steps some lanes; their infos and all rewards (N,), 0 where nothing moved."""
         infos, rewards = {}, np.zeros(self.num_envs)
-        if self._lanes is None or not lanes:
-            return infos, rewards
-        residual = residual[lanes]
-        readings = self._lanes.advance(lanes, self.task.ticks, residual)
-        going = [self.episodes[lane] for lane in lanes]
-        qpos, qvel, warned = self._lanes.qpos[lanes], self._lanes.qvel, self._lanes.warned.tolist()
-        for lane, episode, pose in zip(lanes, going, qpos, strict=True):
-            episode.move(pose, qvel[lane], warned[lane])
-        missed = np.array([episode.qpos[7:] for episode in going]) - [episode.planned for episode in going]
-        squares = np.vecdot(missed, missed).tolist(), np.vecdot(residual, residual).tolist()
-        for row, (lane, episode) in enumerate(zip(lanes, going, strict=True)):
-            terms = episode.reward_terms(squares[0][row], squares[1][row])
+
+        def advance(lane: int) -> None:
+            episode = self.episodes[lane]
+            terms = episode.advance(residual[lane], self._rows[lane])
             rewards[lane], infos[lane] = sum(terms.values()), episode.info(reward_terms=terms)
-            if episode.fallen:
-                readings[row] = tame(readings[row])
-            if self._planner is not None and episode.step == episode.last_step // 2:
-                self._planner.expect(lane, next_seed(copy.deepcopy(self._generator(lane))))
-        seen = np.empty((len(lanes), UNIT_COLUMNS))
-        self._panel.read(lanes, [episode.step for episode in going], readings, seen)
-        self._rows[lanes, :UNIT_COLUMNS] = seen
-        for lane, episode in zip(lanes, going, strict=True):
-            episode.observe(self._rows[lane])
+
+        self._crew.work(advance, lanes)
+        self._plan_ahead(lanes)
         return infos, rewards
+
+    def _plan_ahead(self, lanes: list[int]) -> None:
+        """Begins to plan the next sets of lanes that are half through."""
+        for lane in lanes:
+            if self._planner is not None and self.episodes[lane].step == self.episodes[lane].last_step // 2:
+                self._planner.expect(lane, next_seed(copy.deepcopy(self._generator(lane))))
 
     def _plan(self, lane: int, options: Mapping[str, Any]) -> Episode:
         """A lane's next set, which may have been planned meanwhile."""
@@ -164,15 +158,11 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
 
     def _begin(self, episodes: Mapping[int, Episode]) -> None:
         """Puts new sets into their lanes."""
-        if self._lanes is None:
+        if not self.episodes:
             self.episodes = [episodes[lane] for lane in range(self.num_envs)]
-            self._lanes = Lanes([episode.model for episode in self.episodes], threads=self._threads)
         for lane, episode in episodes.items():
             self.episodes[lane], self._done[lane] = episode, False
-            episode.surveyor.share(self.episodes[0].surveyor.data)
-            self._lanes.put(lane, episode.model, episode.controller, episode.start)
-            self._rows[lane, :UNIT_COLUMNS] = self._panel.put(lane, episode.units, episode.start.sensors)
-            episode.observe(self._rows[lane])
+            episode.begin(self._rows[lane])
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """An image (480, 480, 3) of each lane's wearer, None without a render mode."""
@@ -182,7 +172,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
 
     def close_extras(self, **_: Any) -> None:
         """Frees the renderers and the threads."""
-        self._lanes = None
+        self._crew.close()
         if self._planner is not None:
             self._planner.close()
         for camera in self._cameras:
@@ -225,9 +215,63 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
             return list(range(self.num_envs))
         if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (self.num_envs,) or not mask.any():
             raise ValueError(f"reset_mask is {mask!r}, expected a bool array ({self.num_envs},) that is True somewhere")
-        if self._lanes is None and not mask.all():
+        if not self.episodes and not mask.all():
             raise gym.error.ResetNeeded("reset_mask leaves out lanes that have no set yet, expected reset() of all")
         return np.flatnonzero(mask).tolist()
+
+
+class Crew:
+    """Threads that take pieces of work one after the other, the calling one among them."""
+
+    def __init__(self, threads: int):
+        """`threads` counts the calling one."""
+        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._hands = [
+            threading.Thread(target=_serve, args=(self._orders, self._done), name="squat-lane", daemon=True)
+            for _ in range(threads - 1)
+        ]
+        for hand in self._hands:
+            hand.start()
+
+    def work(self, task: Callable[[int], None], pieces: Sequence[int]) -> None:
+        """Does a task for each piece; raises what one of them raised once all hands rest."""
+        order = task, iter(pieces)
+        helping = min(len(self._hands), len(pieces) - 1)
+        for _ in range(helping):
+            self._orders.put(order)
+        errors = [_follow(order), *(self._done.get() for _ in range(helping))]
+        for error in errors:
+            if error is not None:
+                raise error
+
+    def close(self) -> None:
+        """Ends the threads."""
+        for _ in self._hands:
+            self._orders.put(None)
+        for hand in self._hands:
+            hand.join()
+        self._hands = []
+
+
+_Order = tuple[Callable[[int], None], Iterator[int]]
+
+
+def _serve(orders: "SimpleQueue[_Order | None]", done: "SimpleQueue[BaseException | None]") -> None:
+    while (order := orders.get()) is not None:
+        done.put(_follow(order))
+        del order
+
+
+def _follow(order: _Order) -> BaseException | None:
+    """Takes pieces until none is left; what went wrong, if anything did."""
+    task, pieces = order
+    try:
+        for piece in pieces:
+            task(piece)
+    except BaseException as error:
+        return error
+    return None
 
 
 class Planner:

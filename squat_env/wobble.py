@@ -99,6 +99,22 @@ def swing_basis(looseness: Looseness) -> np.ndarray:
     return np.column_stack([outward, np.cross(axis, outward), axis])
 
 
+@lru_cache(maxsize=64)
+def swing_constants(looseness: Looseness, timestep_s: float) -> tuple[complex, complex, complex, complex]:
+    """Pole [1/s], and what one step makes of the state, of the drive at its end and of the drive at its beginning."""
+    omega, zeta = 2.0 * np.pi * looseness.natural_hz, looseness.damping
+    pole = omega * complex(-zeta, np.sqrt(1.0 - zeta**2))
+    growth = complex(np.exp(pole * timestep_s))
+    late = (growth - 1.0 - pole * timestep_s) / (pole**2 * timestep_s)
+    return pole, growth, late, (growth - 1.0) / pole - late
+
+
+def hanging(looseness: Looseness, timestep_s: float, drive: float) -> complex:
+    """The state of a device at rest under a drive [rad/s^2]."""
+    pole, _, late, _ = swing_constants(looseness, timestep_s)
+    return complex(-drive * (1.0 / pole + late))
+
+
 def _swing(
     drive: np.ndarray, looseness: Looseness, timestep_s: float, state: complex | None
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], complex]:
@@ -107,17 +123,13 @@ def _swing(
     With the pole s = w (-zeta + i sqrt(1 - zeta^2)), z = phi' - conj(s) phi obeys z' = s z + drive; the recursion is
     exact for a drive that is linear between samples.
     """
-    omega, zeta = 2.0 * np.pi * looseness.natural_hz, looseness.damping
-    pole = omega * complex(-zeta, np.sqrt(1.0 - zeta**2))
-    growth = np.exp(pole * timestep_s)
-    late = (growth - 1.0 - pole * timestep_s) / (pole**2 * timestep_s)
-    early = (growth - 1.0) / pole - late
+    pole, growth, late, early = swing_constants(looseness, timestep_s)
     if state is None:
-        state = complex(-drive[0] * (1.0 / pole + late))
+        state = hanging(looseness, timestep_s, drive[0])
     z, carried = lfilter([late, early], [1.0, -growth], drive, zi=[state])
     phi = z.imag / pole.imag
     speed = z.real + pole.real * phi
-    rise = drive - 2.0 * zeta * omega * speed - omega**2 * phi
+    rise = drive + 2.0 * pole.real * speed - abs(pole) ** 2 * phi
     play = np.deg2rad(looseness.play_deg)
     share = np.tanh(phi / play)
     slope = 1.0 - share**2

@@ -19,6 +19,7 @@ HOMES = {
     "submitit": ("generators/cluster.py",),
     "torch": ("real2sim/",),
     "mujoco": ("squat_env/",),
+    "numba": ("squat_env/kernels.py",),
     "gymnasium": ("squat_env/",),
     "real2sim": ("real2sim/",),
     "generators": ("generators/", "real2sim/"),

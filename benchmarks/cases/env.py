@@ -38,7 +38,7 @@ def _single(sets: int, rate: int) -> dict[str, float]:
     total: dict[str, float] = dict.fromkeys(names, 0.0)
     for seed in range(sets):
         actions = _actions(env, seed)
-        tight = not env.unwrapped.episode.units.loose
+        tight = not _loose(env.unwrapped.episode)
         least = _in_turns(
             {
                 "raw": _raw(env.unwrapped.episode, actions),
@@ -59,6 +59,11 @@ def _single(sets: int, rate: int) -> dict[str, float]:
         "repetition_over_raw": (total["reset"] + total["steps"]) / total["raw"],
     }
     return {f"{name}_{rate}hz": value for name, value in figures.items()}
+
+
+def _loose(episode) -> bool:
+    worn = episode.draw.placement
+    return worn.phone.looseness.play_deg > 0 or worn.watch.looseness.play_deg > 0
 
 
 def _in_turns(cases: dict[str, Callable[[], float]]) -> dict[str, float]:

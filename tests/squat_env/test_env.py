@@ -296,7 +296,7 @@ def test_a_physics_that_breaks_ends_the_set_without_a_nan(env, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its log there
     env.reset(seed=0)
     env.step(ZERO)
-    env.unwrapped._stepper.qvel[:] = 1e15
+    env.unwrapped.episode.stepper.qvel[:] = 1e15
     observation, reward, terminated, truncated, info = env.step(ZERO)
     assert (terminated, truncated) == (True, False)
     assert np.isfinite(reward)

@@ -1,5 +1,7 @@
 """Readings made step by step are those that whole streams get."""
 
+import copy
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -47,13 +49,12 @@ def stream(seed=0):
     return readings
 
 
-def read_all(panel, wearer, units, readings):
+def read_all(panel, readings):
     """(1 + STEPS, 12)."""
     out = np.empty((1 + STEPS, 12))
-    out[0] = panel.put(wearer, units, readings[0])
+    panel.start(readings[0], TICKS, out[0])
     for step in range(STEPS):
-        ticks = readings[1 + step * TICKS :][:TICKS]
-        panel.read((wearer,), (step + 1,), ticks[None], out[step + 1 : step + 2])
+        panel.read(step + 1, readings[1 + step * TICKS :][:TICKS], out[step + 1])
     return out
 
 
@@ -63,7 +64,7 @@ def test_inertial_readings_are_those_of_a_stream(draw, holds, level):
     wearer, readings = held(draw, holds, level), stream()
     options = {"samples": 1 + STEPS, "rate_hz": 20.0}
     units = draw_units(wearer, np.random.default_rng(5), ticks=TICKS, limits=NO_LIMITS, **options)
-    found, rng = read_all(Panel(1), 0, units, readings), np.random.default_rng(5)
+    found, rng = read_all(Panel(units), readings), np.random.default_rng(5)
     for number, device in enumerate(DEVICES):
         columns = slice(6 * number, 6 * number + 3), slice(6 * number + 3, 6 * number + 6)
         accel, gyro, _ = wobble(*(readings[1:, one] for one in columns), holds[number], timestep_s=0.0025)
@@ -87,33 +88,29 @@ def test_nothing_is_read_beyond_the_limits(draw):
         ticks=TICKS,
         limits=np.full(12, 20.0),
     )
-    out, panel = np.empty((1, 12)), Panel(1)
-    panel.put(0, units, np.zeros(15))
-    panel.read((0,), (1,), np.full((1, TICKS, 15), 1e5), out)
+    out, panel = np.empty(12), Panel(units)
+    panel.start(np.zeros(15), TICKS, out)
+    panel.read(1, np.full((TICKS, 15), 1e5), out)
     assert np.allclose(out, 20.0, atol=0.1)
-    panel.read((0,), (1,), tame(np.full((1, TICKS, 15), -np.inf)), out)
+    panel.read(1, tame(np.full((TICKS, 15), -np.inf)), out)
     assert np.isfinite(out).all()
 
 
-def test_what_one_wearer_reads_does_not_depend_on_the_others(draw):
-    options = {"samples": 1 + STEPS, "rate_hz": 20.0, "ticks": TICKS, "limits": NO_LIMITS}
-    units = [
-        draw_units(held(draw, holds), np.random.default_rng(k), **options) for k, holds in enumerate(HOLDS.values())
-    ]
-    streams = [stream(seed) for seed in range(3)]
-    alone = [read_all(Panel(1), 0, one, readings) for one, readings in zip(units, streams, strict=True)]
-    panel = Panel(3)
-    for wearer, one in enumerate(units):
-        assert np.array_equal(panel.put(wearer, one, streams[wearer][0]), alone[wearer][0])
-    done = [0, 0, 0]
-    for present in ([0, 1, 2], [2], [0, 2], [1], [0, 1, 2]):
-        out = np.empty((len(present), 12))
-        ticks = np.array([streams[k][1 + done[k] * TICKS :][:TICKS] for k in present])
-        for wearer in present:
-            done[wearer] += 1
-        panel.read(present, [done[k] for k in present], ticks, out)
-        for row, wearer in enumerate(present):
-            assert np.array_equal(out[row], alone[wearer][done[wearer]]), (present, wearer)
+@pytest.mark.parametrize(
+    "clone", [copy.deepcopy, lambda panel: pickle.loads(pickle.dumps(panel))], ids=["copy", "pickle"]
+)
+@pytest.mark.parametrize("holds", HOLDS.values(), ids=HOLDS)
+def test_a_clone_reads_the_same_bits(draw, holds, clone):
+    options = {"samples": 3, "rate_hz": 20.0, "ticks": TICKS, "limits": NO_LIMITS}
+    panel = Panel(draw_units(held(draw, holds), np.random.default_rng(0), **options))
+    readings, out = stream(), np.empty((3, 12))
+    panel.start(readings[0], TICKS, out[0])
+    panel.read(1, readings[1 : 1 + TICKS], out[0])
+    other = clone(panel)
+    panel.read(2, readings[1 + TICKS :][:TICKS], out[1])
+    other.read(2, readings[1 + TICKS :][:TICKS], out[2])
+    assert np.array_equal(out[1], out[2])
+    assert not np.array_equal(out[0], out[1])
 
 
 @pytest.mark.parametrize("rate_hz", [5.0, 20.0])

@@ -7,7 +7,7 @@ import pytest
 
 from squat_env.population import Population, Seeds, prepare
 from squat_env.simulate import initial_state, simulate
-from squat_env.stepping import Controller, Lanes, Moment, Stepper
+from squat_env.stepping import Controller, Moment, Stepper
 
 EXERCISES = ("squat", "lunge")  # without and with feedback of the centre of mass
 RESIDUAL = np.random.default_rng(0).normal(0.0, 0.01, 29)
@@ -45,28 +45,6 @@ def test_a_pickled_stepper_goes_on_with_the_same_bits(exercise):
     assert np.array_equal(stepper.advance(90, RESIDUAL), other.advance(90, RESIDUAL))
     assert np.array_equal(stepper.qpos, other.qpos)
     assert np.array_equal(stepper.qvel, other.qvel)
-
-
-@pytest.mark.parametrize("exercise", EXERCISES)
-@pytest.mark.parametrize("threads", [1, 2])
-def test_lanes_at_different_ticks_do_what_steppers_do(exercise, threads):
-    wearers = [started(exercise, seed) for seed in range(3)]
-    steppers = [Stepper(model, Controller(model, reference), start) for model, reference, start in wearers]
-    lanes = Lanes([model for model, _, _ in wearers], threads=threads)
-    for lane, (model, reference, start) in enumerate(wearers):
-        lanes.put(lane, model, Controller(model, reference), start)
-    for turn, present in enumerate([[0, 1, 2], [1], [0, 2], [0, 1, 2], [2], [0, 1, 2]]):
-        residuals = np.outer(np.arange(len(present)), RESIDUAL)
-        readings = lanes.advance(present, 10, residuals)
-        for row, lane in enumerate(present):
-            assert np.array_equal(readings[row], steppers[lane].advance(10, residuals[row])), (turn, lane)
-            assert np.array_equal(lanes.qpos[lane], steppers[lane].qpos), (turn, lane)
-            assert np.array_equal(lanes.qvel[lane], steppers[lane].qvel), (turn, lane)
-    model, reference, start = started(exercise, 9)
-    lanes.put(1, model, Controller(model, reference), start)
-    fresh = Stepper(model, Controller(model, reference), start)
-    assert np.array_equal(lanes.advance([1], 30, RESIDUAL[None])[0], fresh.advance(30, RESIDUAL))
-    assert not lanes.warned.any()
 
 
 def test_feedback_holds_who_falls_without_it():

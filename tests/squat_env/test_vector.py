@@ -189,7 +189,7 @@ def test_absurd_arguments_are_refused(arguments):
 def test_a_lane_whose_physics_breaks_ends_without_a_nan(lanes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its log there
     lanes.reset(seed=0)
-    lanes._lanes.qvel[1] = 1e15
+    lanes.episodes[1].stepper.qvel[:] = 1e15
     seen, rewards, fell, over, _ = lanes.step(STILL_ACTIONS)
     assert fell.tolist() == [False, True, False]
     assert not over.any()

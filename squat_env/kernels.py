@@ -1,0 +1,97 @@
+"""What every step of an environment works out from the readings, compiled by Numba: the same bits wherever it runs."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+DEVICES = 2
+
+
+@njit(cache=True)
+def squares(qpos: np.ndarray, planned: np.ndarray, residual: np.ndarray) -> tuple[float, float]:
+    """Sums of squares of the joints' distance from the plan, (7 + n,) and (n,), and of a residual (n,)."""
+    missed, added = 0.0, 0.0
+    for k in range(len(planned)):
+        missed += (qpos[7 + k] - planned[k]) ** 2
+        added += residual[k] ** 2
+    return missed, added
+
+
+@njit(cache=True)
+def read_units(
+    readings: np.ndarray,
+    state: np.ndarray,
+    swings: np.ndarray,
+    errors: np.ndarray,
+    steps: np.ndarray,
+    offset: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """What two inertial units deliver after some ticks.
+
+    Args:
+        readings: (n, >= 12) ideal readings of the ticks: accel and gyro of both devices.
+        state: (2, 2) of the swings, real and imaginary part, goes on.
+        swings: (2, 19) of both devices, see `instruments.Units`; a play of 0 is tight.
+        errors: (4, 3, 3) scale and cross-axis sensitivity, over the ticks and the units' steps.
+        steps: (3, 12) lowest and highest reading in steps of the units, and the steps.
+        offset: (12,) bias and noise of this sample in steps.
+        out: (12,) overwritten.
+    """
+    felt = np.zeros(12)
+    for device in range(DEVICES):
+        if swings[device, 0] > 0.0:
+            _swing(readings, 6 * device, state[device], swings[device], felt)
+        else:
+            for k in range(len(readings)):
+                for column in range(6 * device, 6 * device + 6):
+                    felt[column] += readings[k, column]
+    for column in range(12):
+        part, row = divmod(column, 3)
+        value = offset[column]
+        for k in range(3):
+            value += errors[part, row, k] * felt[3 * part + k]
+        out[column] = min(max(np.rint(value), steps[0, column]), steps[1, column]) * steps[2, column]
+
+
+@njit(cache=True)
+def _swing(readings: np.ndarray, first: int, state: np.ndarray, swing: np.ndarray, felt: np.ndarray) -> None:
+    """Adds up what a loose device feels; see `wobble.wobble`, of which this is one tick after the other."""
+    play, arm, pole = swing[0], swing[1], complex(swing[2], swing[3])
+    growth, late, early = complex(swing[4], swing[5]), complex(swing[6], swing[7]), complex(swing[8], swing[9])
+    basis, stiffness = swing[10:].reshape(3, 3), pole.real**2 + pole.imag**2
+    carried = complex(state[0], state[1])
+    total, part = np.zeros(6), np.empty(6)
+    for tick in range(len(readings)):
+        for k in range(6):
+            begin, column = first + k // 3 * 3, k % 3
+            part[k] = (
+                readings[tick, begin] * basis[0, column]
+                + readings[tick, begin + 1] * basis[1, column]
+                + readings[tick, begin + 2] * basis[2, column]
+            )
+        drive = -part[1] / arm
+        z = late * drive + carried
+        carried = early * drive + growth * z
+        phi = z.imag / pole.imag
+        speed = z.real + pole.real * phi
+        rise = drive + 2.0 * pole.real * speed - stiffness * phi
+        share = math.tanh(phi / play)
+        slope = 1.0 - share**2
+        rise = slope * (rise - 2.0 / play * share * speed**2)
+        angle, speed = play * share, slope * speed
+        cos, sin = math.cos(angle), math.sin(angle)
+        out, arc = cos * part[3] + sin * part[4], cos * part[4] - sin * part[3]
+        total[0] += cos * part[0] + sin * part[1] - arm * speed**2 - 2.0 * arm * speed * part[5]
+        total[1] += cos * part[1] - sin * part[0] + arm * rise
+        total[2] += part[2] + 2.0 * arm * speed * out
+        total[3] += out
+        total[4] += arc
+        total[5] += part[5] + speed
+    state[0], state[1] = carried.real, carried.imag
+    for k in range(6):
+        begin, row = k // 3 * 3, k % 3
+        felt[first + k] += (
+            basis[row, 0] * total[begin] + basis[row, 1] * total[begin + 1] + basis[row, 2] * total[begin + 2]
+        )
