@@ -10,6 +10,7 @@ signals and not in their preparation.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -88,13 +89,15 @@ def _low_pass_sections(rate_hz: float, cutoff_hz: float) -> tuple[np.ndarray, np
 
     In closed form by the bilinear transform; SciPy's way over zeros and poles takes longer than the filtering.
     """
-    k = np.tan(np.pi * cutoff_hz / rate_hz)
-    angles = np.pi * (2 * np.arange(FILTER_ORDER // 2) + 1) / (2 * FILTER_ORDER)
-    damping = 2.0 * np.cos(angles) * k
-    scale = 1.0 + damping + k * k
-    b, one = k * k / scale, np.ones_like(scale)
-    a1, a2 = 2.0 * (k * k - 1.0) / scale, (1.0 - damping + k * k) / scale
-    return np.column_stack([b, 2 * b, b, one, a1, a2]), np.column_stack([1.0 - b, b - a2])
+    k = math.tan(math.pi * cutoff_hz / rate_hz)
+    sections, settled = [], []
+    for number in range(FILTER_ORDER // 2):
+        damping = 2.0 * math.cos(math.pi * (2 * number + 1) / (2 * FILTER_ORDER)) * k
+        scale = 1.0 + damping + k * k
+        b, a1, a2 = k * k / scale, 2.0 * (k * k - 1.0) / scale, (1.0 - damping + k * k) / scale
+        sections.append([b, 2.0 * b, b, 1.0, a1, a2])
+        settled.append([1.0 - b, b - a2])
+    return np.array(sections), np.array(settled)
 
 
 def _both_ways(x: np.ndarray, sections: np.ndarray, settled: np.ndarray, padding: int) -> np.ndarray:
@@ -158,22 +161,27 @@ def resample(t: np.ndarray, x: np.ndarray, t_new: np.ndarray, *, max_gap_s: floa
     Returns:
         (m,) or (m, k) float64.
     """
-    if x.ndim == 1:
-        return _resample_column(t, x, t_new, max_gap_s)
-    columns = [_resample_column(t, column, t_new, max_gap_s) for column in x.T]
-    return np.stack(columns, axis=1) if columns else np.empty((len(t_new), 0))
+    columns = x.reshape(len(x), int(np.prod(x.shape[1:])))
+    known = np.isfinite(columns)
+    whole = known.all(axis=1)
+    if (known.any(axis=1) == whole).all():  # a row is there or not, as with real devices: one search for all columns
+        value = _interpolate_rows(t[whole], columns[whole], t_new, max_gap_s)
+    else:
+        parts = [_interpolate_rows(t[k], c[k, None], t_new, max_gap_s) for c, k in zip(columns.T, known.T, strict=True)]
+        value = np.concatenate(parts, axis=1)
+    return value.reshape(len(t_new), *x.shape[1:])
 
 
-def _resample_column(t: np.ndarray, x: np.ndarray, t_new: np.ndarray, max_gap_s: float) -> np.ndarray:
-    known = np.isfinite(x)
-    t, x = t[known], x[known]
+def _interpolate_rows(t: np.ndarray, x: np.ndarray, t_new: np.ndarray, max_gap_s: float) -> np.ndarray:
+    """`resample` of (n, k) samples that are all there; exact at their times."""
     if not len(t):
-        return np.full(len(t_new), np.nan)
-    value = np.interp(t_new, t, x, left=np.nan, right=np.nan)
-    after = np.clip(np.searchsorted(t, t_new), 0, len(t) - 1)
+        return np.full((len(t_new), x.shape[1]), np.nan)
+    after = np.minimum(np.searchsorted(t, t_new), len(t) - 1)
     before = np.maximum(after - 1, 0)
-    bridged = (t[after] - t[before] > max_gap_s * (1 + 1e-9)) & (t[after] != t_new)
-    return np.where(bridged, np.nan, value)
+    gap, left = t[after] - t[before], t[after] - t_new
+    value = x[after] - (left / np.where(gap > 0, gap, 1.0))[:, None] * (x[after] - x[before])
+    value[(left < 0) | (t_new < t[0]) | ((gap > max_gap_s * (1 + 1e-9)) & (left != 0))] = np.nan
+    return value
 
 
 def imu_to_grid(

@@ -13,13 +13,17 @@ import numpy as np
 
 
 def measure(reps: int) -> dict[str, float]:
-    """Wall time of a dataset with one and two jobs against raw native stepping of the same models on two threads."""
+    """Wall time of a dataset with one and two jobs against raw native stepping of the same models on two threads.
+
+    What several mountings and few repetitions cost is measured in processor time, with a tenth of the repetitions.
+    """
     from generators.recipe import Recipe
 
     recipe = Recipe(repetitions=reps)
     tenth = max(60, reps // 10)
     runs = {jobs: _run(reps, jobs) for jobs in (2, 1)}
     short = _run(tenth, 2, shard_repetitions=10)  # enough shards for both to be busy to the end
+    worn_by_four = _run(tenth, 2, shard_repetitions=10, mountings=4)
     raw = _raw_stepping(recipe, sample=min(reps, 200))
     two, one = runs[2], runs[1]
     return {
@@ -31,6 +35,10 @@ def measure(reps: int) -> dict[str, float]:
         "start_s": two["start_s"],
         "cpu_ms_a_repetition": 1e3 * two["cpu_s"] / reps,
         "cost_flat_ratio": (two["cpu_s"] / reps) / (short["cpu_s"] / tenth),
+        "four_mountings_ratio": worn_by_four["cpu_s"] / short["cpu_s"],
+        "four_mountings_wall_ratio": worn_by_four["seconds"] / short["seconds"],
+        "four_mountings_bytes_ratio": worn_by_four["bytes"] / short["bytes"],
+        "values_not_finite": sum(run["not_finite"] for run in (two, one, short, worn_by_four)),
         "same_digest": float(one["digest"] == two["digest"]),
         "bytes_a_repetition": two["bytes"] / reps,
         "parent_peak_mb": two["parent_mb"],
@@ -38,14 +46,14 @@ def measure(reps: int) -> dict[str, float]:
     }
 
 
-def _run(reps: int, jobs: int, shard_repetitions: int = 60) -> dict[str, Any]:
+def _run(reps: int, jobs: int, shard_repetitions: int = 60, mountings: int = 1) -> dict[str, Any]:
     """Make a dataset in a fresh process, after a first shard for each job that brings the workers up."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, folder, str(reps), str(jobs), str(shard_repetitions)]
+        command = [sys.executable, __file__, folder, *map(str, (reps, jobs, shard_repetitions, mountings))]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _make(folder: Path, reps: int, jobs: int, shard_repetitions: int) -> dict[str, Any]:
+def _make(folder: Path, reps: int, jobs: int, shard_repetitions: int, mountings: int) -> dict[str, Any]:
     """What a run takes, and the most memory that this process and its workers ever had (needs /proc)."""
     from generators.produce import produce
     from generators.recipe import Recipe
@@ -54,7 +62,7 @@ def _make(folder: Path, reps: int, jobs: int, shard_repetitions: int) -> dict[st
     start = time.perf_counter()
     produce(Recipe(repetitions=4 * jobs, shard_repetitions=4), folder / "first", make=make_repetitions, jobs=jobs)
     warm, worked = time.perf_counter(), sum(map(_cpu_s, _children()))
-    recipe = Recipe(repetitions=reps, shard_repetitions=shard_repetitions)
+    recipe = Recipe(repetitions=reps, shard_repetitions=shard_repetitions, mountings=mountings)
     dataset = produce(recipe, folder / "all", make=make_repetitions, jobs=jobs)
     seconds = time.perf_counter() - warm
     return {
@@ -65,7 +73,19 @@ def _make(folder: Path, reps: int, jobs: int, shard_repetitions: int) -> dict[st
         "bytes": dataset.bytes,
         "parent_mb": _peak_mb("self"),
         "workers_mb": [_peak_mb(child) for child in _children()],
+        "not_finite": _not_finite(dataset),
     }
+
+
+def _not_finite(dataset) -> int:
+    """Infinite values, and NaN where it has no meaning."""
+    total = 0
+    for name, field in dataset.fields.items():
+        if np.dtype(field.dtype).kind == "f":
+            for mounting in range(dataset.mountings):
+                values = dataset.read(name, mounting=mounting)
+                total += int(np.isinf(values).sum() if field.nullable else (~np.isfinite(values)).sum())
+    return total
 
 
 def _children() -> list[str]:
