@@ -9,8 +9,8 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol
@@ -221,8 +221,10 @@ def _options(limits: Limits, silence_s: float | None = None) -> dict[str, Any]:
 
 
 def _outcomes(parallel: Parallel, calls: Iterable[Any]) -> Generator[Any, None, None]:
-    outcomes: Any = parallel(calls)
+    outcomes: Any = None
     try:
+        with _uninterrupted():
+            outcomes = parallel(calls)
         for outcome in outcomes:  # noqa: UP028 - it would close the calls before the filter below
             yield outcome
     except BrokenProcessPool as error:
@@ -232,7 +234,18 @@ def _outcomes(parallel: Parallel, calls: Iterable[Any]) -> Generator[Any, None, 
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib warns of results that nobody waits for
-            outcomes.close()
+            if outcomes is not None:
+                outcomes.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put an interrupt off until the workers are started: half-started ones are waited for without end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(parent: int) -> None:

@@ -165,12 +165,27 @@ def interrupt(folder: Path, rng: random.Random) -> Verdict:
     with start(folder, pause_s=0.2) as run:
         workers = workers_of(run)
         assert under_way(folder, rng)
-        os.killpg(run.pid, signal.SIGINT)
-        _, said = run.communicate(timeout=5)
+        return _stopped(folder, run, workers)
+
+
+def _stopped(folder: Path, run: subprocess.Popen[str], workers: list[int]) -> Verdict:
+    """Interrupts a run as a terminal does, and finishes it."""
+    begun = time.monotonic()
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    prompt = time.monotonic() - begun < 5
     last = said.splitlines()[-1] if said else ""
     told = "of 12 shards finished in" in last and "run the same command again" in last
     gone = wait_until(lambda: not any(map(is_running, workers)), 2)
-    return finish(folder, detected=told and gone and run.returncode != 0)
+    return finish(folder, detected=told and gone and prompt and run.returncode != 0)
+
+
+def interrupt_at_the_start(folder: Path, rng: random.Random) -> Verdict:
+    """Ctrl-C while the workers are being started."""
+    with start(folder, pause_s=0.2) as run:
+        assert wait_until(lambda: (folder / "plan.json").exists(), 30)
+        time.sleep(0.3 * rng.random())
+        return _stopped(folder, run, children(run.pid))
 
 
 def fill_disk(folder: Path, rng: random.Random) -> Verdict:
@@ -312,6 +327,7 @@ FAULTS: dict[str, tuple[Callable[[Path, random.Random], Verdict], int, int]] = {
     "kill_worker": (kill_worker, 2, 20),
     "kill_parent": (kill_parent, 2, 20),
     "interrupt": (interrupt, 2, 20),
+    "interrupt_at_the_start": (interrupt_at_the_start, 2, 20),
     "fill_disk": (fill_disk, 3, 10),
     "two_writers": (two_writers, 1, 5),
     "self_killing_repetition": (bad_repetition(make_with_many_deaths, "its process was killed"), 1, 5),
