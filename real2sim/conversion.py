@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from real2sim.networks import OneEncoderVAE, Recogniser, TwoEncoderVAE
+from real2sim.networks import Recogniser, TwoEncoderVAE
 from real2sim.training import apply
 from real2sim.windows import Sequence, Statistics, Windows, cut, stitch
 
@@ -51,7 +51,7 @@ def convert(
     """Converts whole sequences; phases, people and names stay theirs.
 
     Args:
-        model: A two-encoder model (own content, fixed style) or a one-encoder VAE (through its latent mean).
+        model: A network with `convert`, from windows (B, W, C) to the same, normalised.
         sequences: Recordings, SI units.
         statistics: Those that the model was trained with.
         window, stride: Overlapping windows are averaged [samples].
@@ -59,10 +59,10 @@ def convert(
     Returns:
         Sequences in SI units; every channel has a value everywhere.
     """
-    if not isinstance(model, OneEncoderVAE | TwoEncoderVAE):
-        raise TypeError(f"model is a {type(model).__name__}, expected a OneEncoderVAE or TwoEncoderVAE")
+    function = getattr(model, "convert", None)
+    if function is None:
+        raise TypeError(f"model is a {type(model).__name__}, expected a network that converts")
     windows = cut(sequences, statistics, window=window, stride=stride)
-    function = model.convert if isinstance(model, TwoEncoderVAE) else model.reconstruct
     output = apply(function, windows.values) * statistics.std + statistics.mean
     return [
         replace(sequence, values=values.astype(np.float32))

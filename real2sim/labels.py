@@ -78,6 +78,12 @@ def _in_turn(queues: Iterable[list[_Unit]]) -> list[_Unit]:
     return [unit for turn in zip_longest(*queues) for unit in turn if unit is not None]
 
 
+def available_repetitions(sequences: ListLike[Sequence]) -> int:
+    """Return how many labelled repetitions there are."""
+    rng = np.random.default_rng(0)
+    return sum(unit.cost for index in range(len(sequences)) for unit in _labelled_units(sequences, index, rng))
+
+
 def held_out_parts(
     sequences: ListLike[Sequence], rng: np.random.Generator, *, parts: int = 3
 ) -> list[tuple[list[Sequence], list[Sequence]]]:
@@ -93,12 +99,14 @@ def held_out_parts(
 
     Returns:
         For each way the sequences to train on and those held out, both whole, with phase -1 where the other
-        part has the label. There is no way to deal a single repetition: the list is then empty.
+        part has the label. There is no way to deal a single repetition, or none: the list is then empty.
     """
     units = [unit for i in rng.permutation(len(sequences)) for unit in _labelled_units(sequences, i, rng)]
     owners = [sequences[unit.sequence].subject for unit in units]
     if len(set(owners)) < 2:
         owners = list(range(len(units)))
+    if len(set(owners)) < 2:
+        return []
     distinct = rng.permutation(sorted(set(owners)))
     ways = []
     for held in (set(part.tolist()) for part in np.array_split(distinct, min(parts, len(distinct)))):
@@ -107,7 +115,7 @@ def held_out_parts(
             if owner in held:
                 inside[unit.sequence] |= unit.samples
         ways.append((_masked(sequences, [~mask for mask in inside]), _masked(sequences, inside)))
-    return ways if len(ways) > 1 else []
+    return ways
 
 
 def without_labels(sequences: ListLike[Sequence]) -> list[Sequence]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -129,6 +130,10 @@ class OneEncoderVAE(nn.Module):
         """A window through the mean of its latent, (B, W, C)."""
         return self.decode(self.encoder(x)[0], x.shape[1])
 
+    def convert(self, x: Tensor) -> Tensor:
+        """The same: conversion by an ordinary VAE is its reconstruction."""
+        return self.reconstruct(x)
+
 
 class TwoEncoderVAE(nn.Module):
     """Content a sample and style a window; the decoder weighs the two with weights that it learns."""
@@ -159,9 +164,17 @@ class TwoEncoderVAE(nn.Module):
         return self.decode(self.content(x), self.fixed_style.expand(len(x), -1))
 
 
+Kind = TypeVar("Kind", bound=nn.Module)
+
 KINDS: dict[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (Recogniser, ContentEncoder, OneEncoderVAE, TwoEncoderVAE)
 }
+
+
+def register(kind: type[Kind]) -> type[Kind]:
+    """Lets a kind of network that a method brings along be saved and loaded; it is made from `Sizes` alone."""
+    KINDS[kind.__name__] = kind
+    return kind
 
 
 def save_network(path: Path, network: nn.Module, statistics: Statistics, notes: dict | None = None) -> None:

@@ -1,10 +1,11 @@
 """From recordings to report: each stage of a run can be run alone, and is not repeated when it is finished."""
 
+import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from real2sim import stages
 from real2sim.report import write_report
-from real2sim.rows import MODELS, ROWS
+from real2sim.rows import DEFAULT, ROW, budgets_of, in_order, models_of, row_named
 from real2sim.run import Config, Run, RunError, write_text
 from real2sim.simulation import make_stand_ins
 
@@ -23,6 +24,7 @@ def complete(
     run: Run,
     names: Iterable[str],
     *,
+    rows: Iterable[str] = (),
     jobs: int = 1,
     progress: bool = True,
     json_file: Path | None = None,
@@ -33,36 +35,56 @@ def complete(
     Args:
         run: The run.
         names: Stages, of "train", "convert", "evaluate", "report", in this order.
+        rows: Rows of the table, added to those that the run already has; `rows.DEFAULT` if there are none at all.
         jobs: Processes.
         progress: Show bars where standard error is a terminal.
         json_file: Gets a copy of the table.
         again: Repeat the stages even if they are finished.
 
     Raises:
-        RunError: The recordings do not serve, or an earlier stage is missing.
+        RunError: The recordings do not serve, a row is unknown, or an earlier stage is missing.
     """
     refuse_unwritable(json_file)
+    wanted = choose_rows(run, rows)
     for name in names:
         if again:
             _forget(run, name)
         if name == "train":
-            if not run.checked.exists():
-                stages.check_parties(run)
-                run.save()
-            stages.simulate(run, jobs=jobs, progress=progress)
-            tasks = [(model.name, seed) for seed in run.seeds for model in MODELS]
-            _work(run, "train", tasks, stages.train, jobs, progress)
+            stages.check_parties(run, budgets_of(wanted))
+            run.save()
+            write_text(run.rows, json.dumps(wanted))
+            stages.simulate(run, wanted, jobs=jobs, progress=progress)
+            _work(run, "train", _trainings(run, wanted), stages.train, jobs, progress)
         elif name == "convert":
-            tasks = [(model.name, seed) for seed in run.seeds for model in MODELS if model.converts]
-            _work(run, "convert", tasks, stages.convert, jobs, progress)
-        elif name == "evaluate" and not run.table.exists():
-            tasks = [(row.name, seed) for seed in run.seeds for row in ROWS]
-            _work(run, "evaluate", tasks, stages.predict, jobs, progress)
-            stages.evaluate(run)
+            converters = dict.fromkeys(row.converter.name for row in map(row_named, wanted) if row.converter)
+            _work(run, "convert", _cells(run, converters), stages.convert, jobs, progress)
+        elif name == "evaluate" and not _tabled(run, wanted):
+            _work(run, "evaluate", _cells(run, wanted), stages.predict, jobs, progress)
+            stages.evaluate(run, wanted)
+            run.report.unlink(missing_ok=True)
         elif name == "report" and not run.report.exists():
             write_report(run)
     if json_file is not None and run.table.exists():
         write_text(json_file, run.table.read_text())
+
+
+def choose_rows(run: Run, rows: Iterable[str]) -> tuple[str, ...]:
+    """The rows that a run is to have: those asked for and those it has, in the table's order.
+
+    Raises:
+        RunError: There is no such row.
+    """
+    kept = json.loads(run.rows.read_text()) if run.rows.exists() else []
+    try:
+        return in_order([*kept, *rows] or DEFAULT)
+    except KeyError as error:
+        raise RunError(
+            f"--rows names {error.args[0]}, expected some of {', '.join(ROW)}, or all; choose them"
+        ) from error
+
+
+def _tabled(run: Run, rows: tuple[str, ...]) -> bool:
+    return run.table.exists() and [row["row"] for row in json.loads(run.table.read_text())["rows"]] == list(rows)
 
 
 def _forget(run: Run, stage: str) -> None:
@@ -80,49 +102,80 @@ def _forget(run: Run, stage: str) -> None:
     run.report.unlink(missing_ok=True)
 
 
-Task = tuple[str, int]
+Task = tuple[str, int, int | None]
+"""What is done: the name of a model or row, the seed, the fold."""
+
+
+def _cells(run: Run, names: Iterable[str]) -> dict[Task, set[Task]]:
+    return {(name, seed, fold): set() for seed in run.seeds for name in names for fold in run.folds}
+
+
+def _trainings(run: Run, rows: tuple[str, ...]) -> dict[Task, set[Task]]:
+    """Every training with the trainings that it needs; one that has seen nobody serves all folds."""
+    models = models_of(rows)
+
+    def folds(name: str) -> tuple[int | None, ...]:
+        return (None,) if models[name].uses == "nothing" else run.folds
+
+    return {
+        (name, seed, fold): {(need.name, seed, None if need.uses == "nothing" else fold) for need in model.needs}
+        for seed in run.seeds
+        for name, model in models.items()
+        for fold in folds(name)
+    }
 
 
 def _work(
-    run: Run, stage: str, tasks: list[Task], do: Callable[[Run, str, int], None], jobs: int, progress: bool
+    run: Run,
+    stage: str,
+    tasks: dict[Task, set[Task]],
+    do: Callable[[Run, str, int, int | None], None],
+    jobs: int,
+    progress: bool,
 ) -> None:
-    """Does (name, seed) tasks in parallel; those that need another one's result follow it."""
-    waiting = [task for task in tasks if not stages.finished(run, stage, *task)]
+    """Does tasks in parallel, each as soon as those that it needs are done."""
+    waiting = {task: needs for task, needs in tasks.items() if not stages.finished(run, stage, *task)}
+    waiting = {task: needs & set(waiting) for task, needs in waiting.items()}
     label = f"{stage:<9}"
     with tqdm(total=len(waiting), desc=label, unit="part", disable=None if progress else True, leave=True) as bar:
+        for name, _, _ in _done(partial(do, run), waiting, jobs):
+            bar.set_postfix_str(name)
+            bar.update()
+
+
+def _done(do: Callable[..., None], waiting: dict[Task, set[Task]], jobs: int) -> Iterator[Task]:
+    if jobs == 1 or len(waiting) <= 1:
         while waiting:
-            ready = [task for task in waiting if not _needs(stage, task) & set(waiting)]
-            for name, _ in _done(partial(do, run), ready, jobs):
-                bar.set_postfix_str(name)
-                bar.update()
-            waiting = [task for task in waiting if task not in ready]
-
-
-def _needs(stage: str, task: Task) -> set[Task]:
-    name, seed = task
-    needs = {model.name: model.needs for model in MODELS} if stage == "train" else {}
-    return {(other, seed) for other in needs.get(name, ())}
-
-
-def _done(do: Callable[[str, int], None], tasks: list[Task], jobs: int) -> Iterable[Task]:
-    if jobs == 1 or len(tasks) == 1:
-        for task in tasks:
+            task = next(task for task, needs in waiting.items() if not needs & set(waiting))
             do(*task)
+            del waiting[task]
             yield task
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context, initializer=_one_thread)
+    pool = ProcessPoolExecutor(min(jobs, len(waiting)), mp_context=context, initializer=_one_thread)
     try:
-        futures = {pool.submit(do, *task): task for task in tasks}
-        for future in as_completed(futures):
-            future.result()
-            yield futures[future]
+        yield from _as_ready(pool, do, waiting)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in multiprocessing.active_children():
             child.terminate()
         raise
     pool.shutdown()
+
+
+def _as_ready(pool: ProcessPoolExecutor, do: Callable[..., None], waiting: dict[Task, set[Task]]) -> Iterator[Task]:
+    running: dict = {}
+    left = set(waiting)
+    while left:
+        ready = [task for task, needs in waiting.items() if not needs & left]
+        for task in ready:
+            running[pool.submit(do, *task)] = task
+            del waiting[task]
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            future.result()
+            task = running.pop(future)
+            left.discard(task)
+            yield task
 
 
 def _one_thread() -> None:
@@ -148,6 +201,7 @@ def demo(folder: Path, *, reps: int, seeds: int, jobs: int, progress: bool) -> R
         subjects=tuple(range(1, 6)),
         test=str(recordings),
         test_subjects=tuple(range(6, 9)),
+        channels=("watch", "range"),
         reps=reps,
         seeds=seeds,
         effort=0.8,

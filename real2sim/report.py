@@ -14,11 +14,18 @@ from matplotlib.figure import Figure
 from generators.store import Dataset
 from real2sim import stages
 from real2sim.evaluation import Result
+from real2sim.material import place
 from real2sim.networks import load_network
-from real2sim.rows import ROW
+from real2sim.rows import OURS, model_named, row_named
 from real2sim.run import Run, write_text
 from real2sim.windows import Sequence
 
+USES = {
+    "nothing": "nothing",
+    "recordings": "recordings without labels",
+    "labels": "L labels",
+    "all labels": "all labels",
+}
 FEW_PEOPLE = 5
 WIDE_INTERVAL = 0.15
 COLOURS = {"simulated": "#1c2024", "one-encoder": "#d9822b", "two-encoder": "#2b6cb0"}
@@ -48,33 +55,39 @@ def write_report(run: Run) -> None:
     """
     results = run.results()
     table = json.loads(run.table.read_text())
-    seed = run.seeds[0]
-    windows, one, two = stages.example(run, seed)
-    simulated = np.where(windows.present[0], windows.values[0], np.nan)
-    dataset = Dataset(run.simulation("randomised"))
-    sequences = stages.test_sequences(run)
-    errors = [float(((output - windows.values) ** 2)[windows.present].mean()) for output in (one, two)]
+    seed, fold = run.seeds[0], run.folds[0]
+    rows = {row.row for row in results}
+    dataset = Dataset(run.simulation("randomised")) if run.simulation("randomised").exists() else None
+    figures = {"table": _picture(draw_table(results))}
+    reconstruction = None
+    if {"one-encoder", OURS} <= rows:
+        windows, one, two = stages.example(run, seed)
+        simulated = np.where(windows.present[0], windows.values[0], np.nan)
+        errors = [float(((output - windows.values) ** 2)[windows.present].mean()) for output in (one, two)]
+        reconstruction = {"windows": len(windows), "one": f"{errors[0]:.3f}", "two": f"{errors[1]:.3f}"}
+        figures["reconstruction"] = _picture(draw_reconstruction(windows.channels, simulated, one[0], two[0]))
+    sequence = stages.unseen_sequences(run, fold)[0]
+    if {"randomised", OURS} <= rows:
+        figures["conversion"] = _picture(_draw_conversion(run, sequence, seed, fold))
+        curve = load_network(place(run, model_named(OURS), seed, fold))[2]["curve"]
+        figures["mine"] = _picture(draw_training(curve))
+    if dataset is not None:
+        figures["repetition"] = _picture(draw_repetition(dataset, 0))
+        figures["draws"] = _picture(draw_draws(dataset))
     page = _template().render(
         title="Real2Sim on stand-in recordings" if run.config.stand_in else "Real2Sim on recordings of people",
         subtitle=_subtitle(run, table),
-        channels=", ".join(stages.groups_of(run)),
+        channels=", ".join(run.groups()),
         warnings=_warnings(run, results, table),
         rows=[_row(row) for row in results],
         differences=[_difference(item) for item in table["differences"]],
         seeds=run.config.seeds,
         people=len(table["people"]["test"]),
-        reconstruction={"windows": len(windows), "one": f"{errors[0]:.3f}", "two": f"{errors[1]:.3f}"},
-        recording=f"{'Stand-in' if run.config.stand_in else 'Recording'} {sequences[0].name}",
-        repetitions=len(dataset),
-        digest=dataset.digest[:12],
-        figures={
-            "table": _picture(draw_table(results)),
-            "reconstruction": _picture(draw_reconstruction(windows.channels, simulated, one[0], two[0])),
-            "conversion": _picture(_draw_conversion(run, sequences[0], seed)),
-            "mine": _picture(draw_training(load_network(run.network("two-encoder", seed))[2]["curve"])),
-            "repetition": _picture(draw_repetition(dataset, 0)),
-            "draws": _picture(draw_draws(dataset)),
-        },
+        reconstruction=reconstruction,
+        recording=f"{'Stand-in' if run.config.stand_in else 'Recording'} {sequence.name}",
+        repetitions=0 if dataset is None else len(dataset),
+        digest="" if dataset is None else dataset.digest[:12],
+        figures=figures,
         command=f"Configuration: {json.dumps(asdict(run.config))}",
     )
     write_text(run.report, page)
@@ -88,28 +101,35 @@ def _template() -> jinja2.Template:
 def _subtitle(run: Run, table: dict) -> str:
     kind = "stand-in recordings (simulated, not real)" if run.config.stand_in else "recordings"
     adapt, test = (", ".join(map(str, table["people"][party])) for party in ("adapt", "test"))
-    return f"Adapted with {kind} of people {adapt}, {run.config.labels} labelled repetitions; tested on people {test}."
+    labels = f"{run.config.labels} labelled repetitions"
+    if run.config.folds:
+        return f"People {test} in {run.config.folds} folds: each is tested once, with {labels} of {kind} of others."
+    return f"Adapted with {kind} of people {adapt}, {labels}; tested on people {test}."
 
 
 def _warnings(run: Run, results: list[Result], table: dict) -> list[str]:
     rows = {row.row: row for row in results}
-    two, tuned = rows["two-encoder"], rows["fine-tuned"]
     warnings = []
     if run.config.stand_in:
         warnings.append("The recordings are stand-ins: another simulation. Nothing here is a claim about people.")
-    if len(two.people) < FEW_PEOPLE:
-        warnings.append(f"Only {len(two.people)} people were tested; the intervals say little about others.")
-    if two.interval[1] - two.interval[0] > WIDE_INTERVAL:
+    if len(results[0].people) < FEW_PEOPLE:
+        warnings.append(f"Only {len(results[0].people)} people were tested; the intervals say little about others.")
+    ours = rows.get(OURS)
+    if ours is None:
+        return warnings
+    if ours.interval[1] - ours.interval[0] > WIDE_INTERVAL:
         warnings.append("The interval of the two-encoder row is wider than 15 points.")
-    if two.accuracy <= tuned.accuracy:
-        warnings.append("Conversion is no better here than fine-tuning the recogniser on the same labels.")
-    if two.accuracy <= rows["randomised"].accuracy:
-        warnings.append("Conversion is no better here than the randomised simulation alone.")
+    for name, what in (
+        ("fine-tuned", "fine-tuning the recogniser on the same labels"),
+        ("randomised", "the randomised simulation alone"),
+    ):
+        if name in rows and ours.accuracy <= rows[name].accuracy:
+            warnings.append(f"Conversion is no better here than {what}.")
     return warnings
 
 
 def _row(result: Result) -> dict:
-    plan = ROW[result.row]
+    plan = row_named(result.row)
     return {
         "name": result.row,
         "accuracy": f"{100 * result.accuracy:.1f}",
@@ -118,7 +138,7 @@ def _row(result: Result) -> dict:
         "f1": f"{100 * result.macro_f1:.1f}",
         "paper": "" if plan.paper is None else f"{100 * plan.paper:.1f}",
         "simulation": result.simulation or "none",
-        "uses": plan.uses,
+        "uses": USES[plan.uses],
         "meaning": plan.meaning,
     }
 
@@ -153,7 +173,7 @@ def draw_table(results: list[Result]) -> Figure:
         low, high = (100 * bound for bound in row.interval)
         axes.barh(k, 100 * row.accuracy, color=colour, height=0.6)
         axes.plot([low, high], [k, k], color="#1c2024", lw=1.5)
-        paper = ROW[row.row].paper
+        paper = row_named(row.row).paper
         if paper is not None:
             axes.plot(100 * paper, k, "x", color="#c53030")
     axes.set(yticks=range(len(results)), yticklabels=[row.row for row in results], xlim=(0, 100), xlabel="accuracy [%]")
@@ -177,10 +197,10 @@ def draw_reconstruction(channels: tuple[str, ...], truth: np.ndarray, one: np.nd
     return figure
 
 
-def _draw_conversion(run: Run, recording: Sequence, seed: int) -> Figure:
+def _draw_conversion(run: Run, recording: Sequence, seed: int, fold: int | None) -> Figure:
     """The first half minute of a recording, before and after conversion by the two-encoder model."""
-    converted = stages.converted_sequences(run, "two-encoder", seed)[0]
-    reading = {name: stages.read_predictions(run, row, seed)[0] for name, row in _READINGS.items()}
+    converted = stages.converted_sequences(run, OURS, seed, fold)[0]
+    reading = {name: stages.read_predictions(run, row, seed, fold)[0] for name, row in _READINGS.items()}
     stop = min(len(recording), round(30 * recording.rate_hz))
     time = np.arange(stop) / recording.rate_hz
     figure = Figure(figsize=(9, 6))

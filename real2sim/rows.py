@@ -1,95 +1,129 @@
-"""The networks that a run trains and the rows of its table, as data."""
+"""Every row of the table by name, and the tables that are made of them.
 
-from dataclasses import dataclass
+A row that uses the budget's labels has a variant for any other budget: `two-encoder@5`, `fine-tuned@all`.
+"""
+
+from collections.abc import Iterable
+
+from real2sim.method import Model, Row, labelled_name
+from real2sim.methods import ablations, adapted, autoencoders, cyclegan, ours, recognisers
+
+ROW: dict[str, Row] = {
+    row.name: row for family in (recognisers, adapted, autoencoders, cyclegan, ours, ablations) for row in family.ROWS
+}
+"""Rows without budgets of their own."""
+
+DEFAULT = (
+    *("raw", "randomised", "aligned", "one-encoder", "two-encoder"),
+    *("fine-tuned", "real-only", "all-real", "all-real-and-simulation"),
+)
+"""What a run shows unless it is asked for more."""
+
+TABLE = (
+    *("raw", "randomised", "aligned", "coral", "dann", "one-encoder", "cyclegan", "two-encoder-paper"),
+    *("two-encoder-paper-randomised", "two-encoder", "two-encoder@0"),
+    *("fine-tuned", "real-only", "all-real", "all-real-and-simulation"),
+)
+"""The whole table."""
+
+PAPER = ("raw", "one-encoder-paper", "two-encoder-paper")
+"""The source paper's own."""
+
+ABLATIONS = ("randomised", "two-encoder", *(row.name for row in ablations.ROWS))
+
+CURVE_ROWS = ("two-encoder", "fine-tuned", "real-only")
+CURVE_LABELS = (0, 1, 5, 10, 20, 50, -1)
+"""Labelled repetitions along the curve; -1 is all there are."""
+
+OURS = ours.OURS.name
 
 
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A network, or a set of networks trained together.
+def row_named(name: str) -> Row:
+    """A row by its name, with or without a budget.
 
-    Attributes:
-        name: Of its files.
-        simulation: The simulated dataset that it is trained on, "" if none.
-        converts: It converts recordings into the simulated domain.
-        needs: Models that must be trained before.
+    Raises:
+        KeyError: There is none of that name.
+    """
+    base, at, labels = name.partition("@")
+    row = ROW[base]
+    if not at:
+        return row
+    if row.uses != "labels" or not (labels.isdecimal() or labels == "all") or (labels == "0" and base == "real-only"):
+        raise KeyError(name)
+    return row.with_labels(-1 if labels == "all" else int(labels))
+
+
+def model_named(name: str) -> Model:
+    """A model by its name, with or without a budget.
+
+    Raises:
+        KeyError: There is none of that name.
+    """
+    base, at, labels = name.partition("@")
+    model = models_of(ROW)[base]
+    return model.with_labels(-1 if labels == "all" else int(labels)) if at else model
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of rows in the order of the table, without duplicates; budgets after their row, increasing.
+
+    Raises:
+        KeyError: There is no such row.
     """
 
-    name: str
-    simulation: str = ""
-    converts: bool = False
-    needs: tuple[str, ...] = ()
+    def key(name: str) -> tuple[int, float]:
+        row_named(name)
+        base, at, labels = name.partition("@")
+        order = (*TABLE, *(other for other in ROW if other not in TABLE))
+        return order.index(base), -1.0 if not at else float("inf") if labels == "all" else float(labels)
+
+    return tuple(sorted(dict.fromkeys(names), key=key))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A row of the table: a recogniser that reads the test recordings, as they are or converted.
+def budgets_of(names: Iterable[str]) -> tuple[int, ...]:
+    """Budgets of their own that rows have, but for "all"."""
+    return tuple({int(labels) for name in names if (labels := name.partition("@")[2]).isdecimal()})
 
-    Attributes:
-        name: Of the row.
-        recogniser: Name of the model that reads.
-        converter: Name of the model that converts before, "" for the recordings as they are.
-        uses: What of the adaptation recordings it has seen.
-        meaning: One line for people.
-        paper: Accuracy in the source paper, None where it has no such row.
+
+def curve(budget: int, available: int) -> tuple[str, ...]:
+    """Rows of the label curve, as far as there are labelled repetitions; at the run's budget it is the row itself."""
+    budgets = [labels for labels in CURVE_LABELS if labels < available]
+    return tuple(
+        row if labels == budget else labelled_name(row, labels)
+        for row in CURVE_ROWS
+        for labels in budgets
+        if labels or row != "real-only"
+    )
+
+
+def asked(
+    names: Iterable[str], *, paper: bool, ablations: bool, budget: int, labels_there_are: int | None
+) -> tuple[str, ...]:
+    """Rows that options of the command ask for.
+
+    Args:
+        names: Of rows; "all" stands for `TABLE`.
+        paper: The source paper's rows too.
+        ablations: The ablations too.
+        budget: Labelled repetitions of the run.
+        labels_there_are: For the label curve; None leaves it out.
     """
-
-    name: str
-    recogniser: str
-    converter: str = ""
-    uses: str = "nothing"
-    meaning: str = ""
-    paper: float | None = None
+    rows = [row for name in names for row in (TABLE if name == "all" else (name,))]
+    rows += PAPER if paper else ()
+    rows += ABLATIONS if ablations else ()
+    return (*rows, *(() if labels_there_are is None else curve(budget, labels_there_are)))
 
 
-MODELS = (
-    Model(name="recogniser-raw", simulation="paper"),
-    Model(name="recogniser-randomised", simulation="randomised"),
-    Model(name="recogniser-all-real"),
-    Model(name="one-encoder", simulation="randomised", converts=True),
-    Model(name="two-encoder", simulation="randomised", converts=True, needs=("recogniser-randomised",)),
-    Model(name="recogniser-fine-tuned", simulation="randomised", needs=("recogniser-randomised",)),
-)
+def models_of(names: Iterable[str]) -> dict[str, Model]:
+    """The models behind rows, and those that they need, each after its needs."""
+    found: dict[str, Model] = {}
 
-ROWS = (
-    Row(
-        name="raw",
-        recogniser="recogniser-raw",
-        meaning="recogniser trained on a simulation of the paper's kind, reads the recordings as they are",
-        paper=0.5580,
-    ),
-    Row(
-        name="randomised",
-        recogniser="recogniser-randomised",
-        meaning="the same, with mounting, arms, tempo, sway and devices randomised in the simulation",
-    ),
-    Row(
-        name="one-encoder",
-        recogniser="recogniser-randomised",
-        converter="one-encoder",
-        meaning="the recordings pass through an ordinary VAE of the simulation first",
-        paper=0.5977,
-    ),
-    Row(
-        name="two-encoder",
-        recogniser="recogniser-randomised",
-        converter="two-encoder",
-        uses="L labels",
-        meaning="the recordings are converted by the two-encoder VAE first",
-        paper=0.7490,
-    ),
-    Row(
-        name="fine-tuned",
-        recogniser="recogniser-fine-tuned",
-        uses="L labels",
-        meaning="no conversion: the randomised recogniser fine-tuned on the same labels",
-    ),
-    Row(
-        name="all-real",
-        recogniser="recogniser-all-real",
-        uses="all labels",
-        meaning="recogniser trained on all labelled recordings of the adaptation people",
-    ),
-)
+    def add(model: Model) -> None:
+        for need in model.needs:
+            add(need)
+        found.setdefault(model.name, model)
 
-MODEL = {model.name: model for model in MODELS}
-ROW = {row.name: row for row in ROWS}
+    for name in names:
+        for model in row_named(name).models:
+            add(model)
+    return found

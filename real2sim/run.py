@@ -1,7 +1,8 @@
 """A run folder: its config, and where everything in it is.
 
 A run folder holds `config.json`, the simulated datasets (`sim/`), the networks (`networks/seed-K/NAME`), the converted
-recordings (`converted/seed-K/NAME`), the predictions (`predictions/seed-K/ROW.npz`), the table and the report.
+recordings (`converted/seed-K/NAME`), the predictions (`predictions/seed-K/ROW.npz`), the table and the report. Where
+the people are dealt into folds, there is a `fold-F` below `seed-K` for everything that depends on them.
 """
 
 import csv
@@ -28,10 +29,12 @@ class Config:
         exercise: Recordings of this exercise only.
         sim: A simulated dataset to use; None makes one with `reps` repetitions.
         labels: Labelled repetitions that may be used of the adaptation recordings.
-        channels: Channel groups; None takes the watch, and the range where every recording has it.
+        channels: Channel groups; None takes all that every recording has.
+        placement: (place of the phone, share) pairs to simulate; None takes those of the recordings.
         seed, seeds: Of every draw, and how many trainings with seeds `seed`, `seed + 1`, ...
         rate_hz, window, stride: Of the windows [Hz], [samples].
         effort: Factor on the number of epochs; below 1 for a quick look.
+        folds: Parts that the people of `real` are dealt into, each of them the test people once; 0 tests on `test`.
         stand_in: The recordings are simulated stand-ins.
     """
 
@@ -44,12 +47,14 @@ class Config:
     reps: int = 3000
     labels: int = 20
     channels: tuple[str, ...] | None = None
+    placement: tuple[tuple[str, float], ...] | None = None
     seed: int = 0
     seeds: int = 3
     rate_hz: float = 20.0
     window: int = 40
     stride: int = 10
     effort: float = 1.0
+    folds: int = 0
     stand_in: bool = False
 
     def to_json(self) -> str:
@@ -64,7 +69,7 @@ class Config:
 
 
 def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -129,9 +134,23 @@ class Run:
         return range(self.config.seed, self.config.seed + self.config.seeds)
 
     @property
+    def folds(self) -> tuple[int | None, ...]:
+        """The folds, or None alone where the test people were named."""
+        return tuple(range(self.config.folds)) or (None,)
+
+    def groups(self) -> tuple[str, ...]:
+        """The channel groups that the run was checked with."""
+        return tuple(json.loads(self.checked.read_text())["channels"])
+
+    @property
+    def rows(self) -> Path:
+        """Names of the rows that have been asked for."""
+        return self.folder / "rows.json"
+
+    @property
     def checked(self) -> Path:
-        """The channel groups of the recordings, once they have been found to serve."""
-        return self.folder / "channels.json"
+        """The channel groups and the digest of the recordings, once they have been found to serve."""
+        return self.folder / "recordings.json"
 
     @property
     def table(self) -> Path:
@@ -144,22 +163,26 @@ class Run:
         return self.folder / "report.html"
 
     def simulation(self, name: str) -> Path:
-        """Folder of a simulated dataset, "randomised" or "paper"."""
+        """Folder of a simulated dataset."""
         if name == "randomised" and self.config.sim is not None:
             return Path(self.config.sim)
         return self.folder / "sim" / name
 
-    def network(self, name: str, seed: int) -> Path:
+    def network(self, name: str, seed: int, fold: int | None = None) -> Path:
         """Where a trained network is, without suffix."""
-        return self.folder / "networks" / f"seed-{seed}" / name
+        return self._part("networks", seed, fold) / name
 
-    def converted(self, name: str, seed: int) -> Path:
+    def converted(self, name: str, seed: int, fold: int | None = None) -> Path:
         """Folder of the converted test recordings."""
-        return self.folder / "converted" / f"seed-{seed}" / name
+        return self._part("converted", seed, fold) / name
 
-    def predictions(self, row: str, seed: int) -> Path:
+    def predictions(self, row: str, seed: int, fold: int | None = None) -> Path:
         """Per-sample predictions of a row."""
-        return self.folder / "predictions" / f"seed-{seed}" / f"{row}.npz"
+        return self._part("predictions", seed, fold) / f"{row}.npz"
+
+    def _part(self, kind: str, seed: int, fold: int | None) -> Path:
+        folder = self.folder / kind / f"seed-{seed}"
+        return folder if fold is None else folder / f"fold-{fold}"
 
     def results(self) -> list[Result]:
         """The rows of the table.
@@ -173,7 +196,9 @@ class Run:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file that is either whole or not there."""
+    """Writes a file that is either whole or not there; one that says this already is left alone."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{os.getpid()}")
     try:

@@ -1,7 +1,8 @@
 """The simulated side of a run: the datasets that it trains on, a demo's stand-in recordings, and what is validated."""
 
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,113 @@ from typing import Any
 import numpy as np
 
 from generators.store import Dataset
+from real2sim.recordings import Recording
 
 STAND_IN_SEED = 1_000_003  # far from the seeds that people give to a run
 
 
-def make_dataset(folder: Path, preset: str, *, reps: int, seed: int, rate_hz: float, jobs: int, progress: bool) -> None:
-    """Makes a dataset of a preset in a folder, or what is missing of it."""
+SIMULATIONS = {
+    "randomised": "everything randomised: mounting, arms, tempo, sway and devices",
+    "paper": "places at random, one mounting and arm posture, no device errors",
+    "fixed-mounting": "randomised but for the mounting, which is one for all",
+    "ideal-devices": "randomised but for the devices, which make no errors",
+}
+"""The simulated datasets that methods are trained on."""
+
+DEFAULT_SPOTS = (("front_pocket", 1.0),)
+
+
+def recipe_of(
+    name: str,
+    *,
+    reps: int,
+    seed: int,
+    rate_hz: float,
+    exercises: Any = (("squat", 1.0),),
+    phone_spots: Any = DEFAULT_SPOTS,
+    like: Mapping[str, Any] | None = None,
+) -> Any:
+    """The recipe of a simulated dataset that matches recordings.
+
+    Args:
+        name: Key of `SIMULATIONS`.
+        reps: Repetitions.
+        seed: Of every draw.
+        rate_hz: Of the streams [Hz].
+        exercises: (exercise, share) pairs.
+        phone_spots: (place of the phone, share) pairs.
+        like: Recipe of the randomised dataset, if it was made before; its variants are made from it then.
+    """
+    from generators.recipe import PRESETS, Recipe
+
+    pairs = tuple((str(key), float(share)) for key, share in exercises)
+    spots = tuple((str(key), float(share)) for key, share in phone_spots)
+    preset = "paper" if name == "paper" else "randomised"
+    recipe = PRESETS[preset](repetitions=reps, seed=seed, rate_hz=rate_hz)
+    if like is not None and name != "paper":
+        recipe = replace(Recipe.from_dict(dict(like)), repetitions=reps)
+    else:
+        population = replace(recipe.population, placement=replace(recipe.population.placement, phone_spots=spots))
+        if pairs != recipe.exercises:  # the paper's ranges of motion are those of squats
+            population = replace(population, motion=None)
+        recipe = replace(recipe, exercises=pairs, population=population)
+    return replace(recipe, name=name, population=_varied(name, recipe.population))
+
+
+def _varied(name: str, population: Any) -> Any:
+    if name == "fixed-mounting":
+        return replace(population, placement=replace(population.placement, orientation="fixed"))
+    if name == "ideal-devices":
+        return replace(population, devices=replace(population.devices, level=0.0))
+    return population
+
+
+def exercises_of(recordings: Iterable[Recording]) -> list[tuple[str, float]]:
+    """The exercises of recordings and their shares, to simulate the same.
+
+    Raises:
+        ValueError: One cannot be simulated.
+    """
+    from squat_env.exercises import EXERCISES
+
+    counts = Counter(recording.exercise or "squat" for recording in recordings)
+    if unknown := sorted(set(counts) - set(EXERCISES)):
+        raise ValueError(
+            f"the recordings are of {', '.join(unknown)}, expected exercises that can be simulated: "
+            f"{', '.join(EXERCISES)}; choose --exercise"
+        )
+    return [(name, count / counts.total()) for name, count in sorted(counts.items())]
+
+
+def phone_spots_of(recordings: Iterable[Recording], groups: Iterable[str]) -> list[tuple[str, float]]:
+    """The places of the phone in recordings and their shares, where phone or range is looked at.
+
+    A place is told by the name of a spot in what the recording says ("left_front_pocket"); another pocket counts as
+    the front one, and where nothing is said the front pocket is taken.
+
+    Raises:
+        ValueError: A place is none that can be simulated.
+    """
+    from squat_env.spots import PHONE_SPOTS
+
+    if not {"phone", "range"} & set(groups):
+        return list(DEFAULT_SPOTS)
+    counts: Counter[str] = Counter()
+    for recording in recordings:
+        said = recording.phone_placement.replace(" ", "_")
+        found = [spot for spot in PHONE_SPOTS if spot in said] or ["front_pocket"] * ("pocket" in said or not said)
+        if not found:
+            known = ", ".join(PHONE_SPOTS)
+            raise ValueError(f"the phone of {recording.name} is at {said}, expected {known}; choose --placement")
+        counts[found[0]] += 1
+    return [(name, count / counts.total()) for name, count in sorted(counts.items())]
+
+
+def make_dataset(folder: Path, recipe: Any, *, jobs: int, progress: bool) -> None:
+    """Makes a dataset of a recipe in a folder, or what is missing of it."""
     from generators.produce import produce
-    from generators.recipe import PRESETS
     from generators.repetition import make_repetitions
 
-    recipe = PRESETS[preset](repetitions=reps, seed=seed, rate_hz=rate_hz)
     produce(recipe, folder, make=make_repetitions, jobs=jobs, progress=progress)
 
 

@@ -334,15 +334,10 @@ def train_style_and_decoder(
         network = TwoEncoderVAE(sizes or content.sizes)
         network.content = copy.deepcopy(content).requires_grad_(False)
         windows, held_out = Batches.of(train), Batches.of(validation)
-        weight = _divergence_weight(windows)
-        independence = _Independence(network, mine, windows)
+        independence = Independence(network, mine, windows)
 
         def loss(batch: Batches) -> Tensor:
-            with torch.no_grad():
-                z_c = network.content(batch.values)
-            mu, log_var = network.style(batch.values)
-            z_s = sample(mu, log_var)
-            base = reconstruction_loss(network.decode(z_c, z_s), batch) + weight * divergence(mu, log_var)
+            base, z_c, z_s = autoencoder_loss(network, batch)
             return base + independence(z_c, z_s) if network.training else base
 
         def watch() -> dict[str, float]:
@@ -352,14 +347,29 @@ def train_style_and_decoder(
                 "style_weight": float(network.style_weight.detach()),
             }
 
-        companions = {"statistic": independence.statistic, "statistic_optimiser": independence.optimiser}
         curve = fit(
-            network, loss, windows, held_out, settings, watch=watch, companions=companions, checkpoint=checkpoint
+            network,
+            loss,
+            windows,
+            held_out,
+            settings,
+            watch=watch,
+            companions=independence.parts,
+            checkpoint=checkpoint,
         )
     return network, curve
 
 
-class _Independence:
+def autoencoder_loss(network: TwoEncoderVAE, batch: Batches) -> tuple[Tensor, Tensor, Tensor]:
+    """L_recon + L_KLD of a batch, and the latents behind them: content (B, W, Zc) and a drawn style (B, Zs)."""
+    z_c = network.content(batch.values)
+    mu, log_var = network.style(batch.values)
+    z_s = sample(mu, log_var)
+    loss = reconstruction_loss(network.decode(z_c, z_s), batch) + _divergence_weight(batch) * divergence(mu, log_var)
+    return loss, z_c, z_s
+
+
+class Independence:
     """lambda * L_MINE and the statistic network behind it."""
 
     def __init__(self, network: TwoEncoderVAE, settings: MineSettings, windows: Batches):
@@ -371,6 +381,11 @@ class _Independence:
         self.optimiser = torch.optim.Adam(self.statistic.parameters(), lr=settings.learning_rate)
         self.sign = {"sound": 1.0, "literal": -1.0, "off": 0.0}[settings.sign]
 
+    @property
+    def parts(self) -> dict[str, Part]:
+        """What is trained here, for a checkpoint."""
+        return {"statistic": self.statistic, "statistic_optimiser": self.optimiser}
+
     def __call__(self, z_c: Tensor, z_s: Tensor) -> Tensor:
         """Trains the statistic network on these latents, then gives the term for the style encoder."""
         if len(z_s) < 2:
@@ -378,7 +393,7 @@ class _Independence:
         content = self._content(z_c)
         for _ in range(self.settings.steps):
             self.optimiser.zero_grad()
-            statistic_loss(self.statistic, content, z_s.detach()).backward()
+            statistic_loss(self.statistic, content.detach(), z_s.detach()).backward()
             nn.utils.clip_grad_norm_(self.statistic.parameters(), 1.0)
             self.optimiser.step()
         if self.sign == 0.0:

@@ -229,6 +229,20 @@ def cut(sequences: ListLike[Sequence], statistics: Statistics, *, window: int = 
     )
 
 
+def take(windows: Windows, index: np.ndarray) -> Windows:
+    """Return some of the windows, by number."""
+    arrays = ("values", "present", "phase", "sequence", "start")
+    return Windows(channels=windows.channels, **{name: getattr(windows, name)[index] for name in arrays})
+
+
+def join(*parts: Windows) -> Windows:
+    """Return windows of the same channels one after the other; `sequence` counts on."""
+    arrays = {n: np.concatenate([getattr(part, n) for part in parts]) for n in ("values", "present", "phase", "start")}
+    before = np.cumsum([0, *(int(part.sequence.max(initial=-1)) + 1 for part in parts[:-1])])
+    sequence = np.concatenate([part.sequence + offset for part, offset in zip(parts, before, strict=True)])
+    return Windows(channels=parts[0].channels, sequence=sequence, **arrays)
+
+
 def window_starts(length: int, window: int, stride: int) -> np.ndarray:
     """First samples (n,) of the windows that cover a sequence: every `stride` samples, and one that ends with it."""
     if length <= window:

@@ -47,21 +47,38 @@ STAGES = ("train", "convert", "evaluate", "report")
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--real", type=Path, required=True, help="recordings to adapt with (plain folder)")
     command.add_argument("--subjects", type=_numbers, help="people of --real, such as 1-4,7")
-    command.add_argument("--test", type=Path, required=True, help="recordings of other people to test on")
+    command.add_argument("--test", type=Path, help="recordings of other people to test on")
     command.add_argument("--test-subjects", type=_numbers, help="people of --test")
+    command.add_argument(
+        "--folds", type=positive, help="instead of --test: deal the people of --real into so many parts, test each once"
+    )
     command.add_argument("--exercise", help="recordings of this exercise only")
     command.add_argument("--sim", type=Path, help="a simulated dataset to use instead of a new one")
     command.add_argument("--reps", type=positive, default=3000, help="simulated repetitions (default: %(default)s)")
     command.add_argument("--labels", type=positive, default=20, help="labelled repetitions (default: %(default)s)")
     command.add_argument(
-        "--channels",
-        type=_groups,
-        help="of watch,range,phone joined by commas (default: watch, and range where it was recorded)",
+        "--channels", type=_groups, help="of watch,range,phone joined by commas (default: all that were recorded)"
     )
+    command.add_argument(
+        "--placement",
+        type=_names,
+        help="places of the simulated phone, such as front_pocket,hand (default: as recorded)",
+    )
+    command.add_argument("--rate", type=float, default=20.0, help="of the windows in Hz (default: %(default)g)")
     command.add_argument("--seed", type=int, default=0, help="of every draw (default: %(default)s)")
     command.add_argument("--seeds", type=positive, default=3, help="trainings of each network (default: %(default)s)")
+    command.add_argument("--effort", type=float, default=1.0, help="factor on the epochs (default: %(default)g)")
     command.add_argument("--out", type=Path, required=True, help="run folder; a finished stage is not repeated")
     command.add_argument("--json", type=Path, help="write the table to this file")
+    rows = command.add_argument_group("rows of the table, added to those that the run has")
+    rows.add_argument(
+        "--rows", type=_names, default=(), help="their names joined by commas, or all; NAME@L for L labels"
+    )
+    rows.add_argument(
+        "--preset", choices=("best", "paper"), default="best", help="paper: the source paper's three rows"
+    )
+    rows.add_argument("--ablations", action="store_true", help="the two-encoder model with one thing left out")
+    rows.add_argument("--curve", action="store_true", help="over the number of labels")
     add_machine(command)
 
 
@@ -77,10 +94,16 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(sorted(numbers))
 
 
-def _groups(text: str) -> tuple[str, ...]:
-    groups = tuple(text.replace("+", ",").split(","))
-    if not set(groups) <= set(CHANNEL_GROUPS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(CHANNEL_GROUPS)}")
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.replace("+", ",").split(",") if name)
+
+
+def _groups(text: str) -> tuple[str, ...] | None:
+    groups = _names(text)
+    if groups == ("all",):
+        return None
+    if not groups or not set(groups) <= set(CHANNEL_GROUPS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(CHANNEL_GROUPS)}, or all")
     return tuple(group for group in CHANNEL_GROUPS if group in groups)
 
 
@@ -91,24 +114,42 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from real2sim.parties import labelled_repetitions_of
     from real2sim.pipeline import complete
-    from real2sim.run import Config, Run
+    from real2sim.rows import asked
+    from real2sim.run import Config, Run, RunError
 
+    if bool(options.test) == bool(options.folds):
+        raise RunError(
+            f"--test is {options.test} and --folds {options.folds}, expected one of them; name the test people's "
+            "recordings, or deal those of --real into folds"
+        )
     config = Config(
         real=str(options.real.resolve()),
         subjects=options.subjects,
-        test=str(options.test.resolve()),
+        test=str((options.test or options.real).resolve()),
         test_subjects=options.test_subjects,
         exercise=options.exercise,
         sim=str(options.sim.resolve()) if options.sim else None,
         reps=options.reps,
         labels=options.labels,
         channels=options.channels,
+        placement=tuple((spot, 1.0) for spot in options.placement) if options.placement else None,
+        rate_hz=options.rate,
+        effort=options.effort,
+        folds=options.folds or 0,
         seed=options.seed,
         seeds=options.seeds,
     )
     run = Run.start(options.out, config)
-    complete(run, options.stages, jobs=options.jobs, progress=not options.quiet, json_file=options.json)
+    rows = asked(
+        options.rows,
+        paper=options.preset == "paper",
+        ablations=options.ablations,
+        budget=options.labels,
+        labels_there_are=labelled_repetitions_of(config) if options.curve else None,
+    )
+    complete(run, options.stages, rows=rows, jobs=options.jobs, progress=not options.quiet, json_file=options.json)
     if "evaluate" in options.stages:
         _print_run(run)
 

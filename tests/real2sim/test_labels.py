@@ -57,8 +57,11 @@ def test_several_people_are_dealt_whole():
         assert not of[0] & of[1]
 
 
-def test_one_repetition_cannot_be_dealt():
-    assert held_out_parts([recording(1, repetitions=1)], np.random.default_rng(0)) == []
+@pytest.mark.parametrize(
+    "made", [[recording(1, repetitions=1)], without_labels(CASES["two people"])], ids=["one", "none"]
+)
+def test_too_few_repetitions_cannot_be_dealt(made):
+    assert held_out_parts(made, np.random.default_rng(0)) == []
 
 
 def test_labels_taken_away_leave_the_values():

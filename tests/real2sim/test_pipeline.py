@@ -2,17 +2,24 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from real2sim import stages
 from real2sim.cli import runs
-from real2sim.pipeline import complete
+from real2sim.material import labelled
+from real2sim.parties import _read, adaptation_recordings, unseen_recordings
+from real2sim.pipeline import ALL_STAGES, complete
 from real2sim.recordings.plain import read_folder
+from real2sim.rows import TABLE
 from real2sim.run import Config, Run, RunError
 
 COMMAND = [sys.executable, "-m", "real2sim.cli"]
@@ -54,6 +61,7 @@ def config(recordings: Path, simulated: Path, **changes) -> Config:
         "sim": str(simulated),
         "reps": 24,
         "labels": 10,
+        "channels": ("watch", "range"),
         "seeds": 2,
         "effort": 0.1,
         "stand_in": True,
@@ -64,7 +72,7 @@ def config(recordings: Path, simulated: Path, **changes) -> Config:
 @pytest.fixture(scope="session")
 def finished(recordings, simulated, tmp_path_factory) -> Run:
     run = Run.start(tmp_path_factory.mktemp("run") / "whole", config(recordings, simulated))
-    complete(run, ("train", "convert", "evaluate", "report"), jobs=2, progress=False)
+    complete(run, ALL_STAGES, rows=TABLE, jobs=2, progress=False)
     return run
 
 
@@ -73,7 +81,7 @@ class TestWholeRun:
     def test_the_table_has_what_others_rely_on(self, finished):
         table = json.loads(finished.table.read_text())
         rows = {row["row"]: row for row in table["rows"]}
-        assert {"raw", "randomised", "one-encoder", "two-encoder", "fine-tuned", "all-real"} == set(rows)
+        assert list(rows) == list(TABLE)
         for row in rows.values():
             assert 0 <= row["interval"][0] <= row["accuracy"] <= row["interval"][1] <= 1
             assert {"balanced_accuracy", "macro_f1"} <= set(row)
@@ -83,7 +91,7 @@ class TestWholeRun:
 
     def test_a_finished_run_is_not_repeated(self, finished):
         before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if path.is_file()}
-        complete(finished, ("train", "convert", "evaluate", "report"), jobs=2, progress=False)
+        complete(finished, ALL_STAGES, jobs=2, progress=False)
         after = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if path.is_file()}
         assert before == after
 
@@ -131,46 +139,79 @@ class TestWholeRun:
         ({"channels": ("watch", "phone")}, None),
         ({"subjects": (9,)}, "9"),
         ({"exercise": "lunge"}, "lunge"),
+        ({"rate_hz": 200.0}, "at least the 200 Hz"),
+        ({"folds": 3}, "2 people, expected 3"),
     ],
-    ids=["overlap", "labels", "fine", "nobody", "exercise"],
+    ids=["overlap", "labels", "fine", "nobody", "exercise", "rate", "folds"],
 )
 def test_recordings_that_cannot_serve_are_refused_before_training(recordings, simulated, tmp_path, changes, message):
-    from real2sim import stages
-
     run = Run.start(tmp_path / "run", config(recordings, simulated, **changes))
     if message is None:
         stages.check_parties(run)
-        assert stages.groups_of(run) == ("watch", "phone")
+        assert run.groups() == ("watch", "phone")
     else:
         with pytest.raises(ValueError, match=message):
             stages.check_parties(run)
 
 
 def test_a_stream_that_was_not_recorded_is_not_a_channel(recordings, simulated, tmp_path):
-    import shutil
-
-    from real2sim import stages
-
     copy = tmp_path / "no-range"
     shutil.copytree(recordings, copy)
     for path in copy.glob("*/range.csv"):
         path.unlink()
-    run = Run.start(tmp_path / "run", config(copy, simulated, real=str(copy), test=str(copy)))
+    run = Run.start(tmp_path / "run", config(copy, simulated, real=str(copy), test=str(copy), channels=None))
     stages.check_parties(run)
-    assert stages.groups_of(run) == ("watch",)
+    assert run.groups() == ("watch", "phone")
     wanted = Run.start(tmp_path / "other", config(copy, simulated, real=str(copy), test=str(copy), channels=("range",)))
     with pytest.raises(RunError, match="lack range"):
         stages.check_parties(wanted)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: "t,phase,rep\n" + "".join(f"{k / 20},,\n" for k in range(9)), "have no labels"),
+        (lambda text: re.sub(r"(?m)^([\d.]+),1(?=\D)", r"\1,0", text), r"phases \[0\]"),
+    ],
+    ids=["labels missing", "one class only"],
+)
+def test_labels_that_cannot_serve_are_refused(recordings, simulated, tmp_path, change, message):
+    copy = tmp_path / "copy"
+    shutil.copytree(recordings, copy)
+    for path in copy.glob("*/labels.csv"):
+        path.write_text(change(path.read_text()))
+    run = Run.start(tmp_path / "run", config(copy, simulated))
+    with pytest.raises(RunError, match=message):
+        stages.check_parties(run)
+
+
+def test_a_run_of_other_recordings_is_refused(recordings, simulated, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(recordings, copy)
+    run = Run.start(tmp_path / "run", config(copy, simulated))
+    stages.check_parties(run)
+    watch = sorted(copy.glob("*/watch.csv"))[0]
+    lines = watch.read_text().splitlines()
+    watch.write_text("\n".join([*lines[:-1], ""]))
+    _read.cache_clear()
+    with pytest.raises(RunError, match="made from other recordings"):
+        stages.check_parties(run)
+
+
+def test_everybody_is_tested_once_over_the_folds_and_never_adapted_to_then(recordings, simulated, tmp_path):
+    run = Run.start(tmp_path / "run", config(recordings, simulated, subjects=None, test_subjects=None, folds=2))
+    tested = []
+    for fold in run.folds:
+        adapt, unseen = adaptation_recordings(run.config, fold), unseen_recordings(run.config, fold)
+        assert not {r.subject for r in adapt} & {r.subject for r in unseen}
+        tested += [r.subject for r in unseen]
+    assert sorted(tested) == [1, 2, 3, 4]
+
+
 def test_labels_of_the_budget_are_all_that_is_used(recordings, simulated, tmp_path):
-    import numpy as np
-
-    from real2sim import stages
-
     run = Run.start(tmp_path / "run", config(recordings, simulated, labels=6))
     stages.check_parties(run)
-    chosen = stages.labelled(run, seed=0)
+    chosen = labelled(run, seed=0)
     kept = sum(len(np.unique(s.repetition[s.phase >= 0])) for s in chosen)
     assert kept == 6
     assert {s.subject for s in chosen} == {1, 2}
