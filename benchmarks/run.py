@@ -16,6 +16,7 @@ CASES = {
     "store": 3000,
     "faults": 100,
     "mine": 20_000,
+    "warp": 16,
 }  # module in `cases` -> its size
 
 

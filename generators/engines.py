@@ -120,17 +120,30 @@ class Loky:
 
     def run(self, task: Task, numbers: Sequence[int]) -> Generator[Outcome, None, None]:
         """Yield the outcome of each shard as it is there."""
-        calls = (delayed(task)(number) for number in numbers)
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            # With one process, joblib would work in this one; the other stays idle.
-            parallel = Parallel(
-                n_jobs=max(2, min(self.jobs, len(numbers))),
-                pre_dispatch=str(self.jobs),
-                initializer=_serve,  # not with the first task: a worker may never get one
-                initargs=(os.getpid(),),
-                **_options(task.limits),
-            )
-        yield from _outcomes(parallel, calls)
+        yield from on_processes([(task, number) for number in numbers], jobs=self.jobs, limits=task.limits)
+
+
+def on_processes(calls: Sequence[tuple[Any, ...]], *, jobs: int, limits: Limits) -> Generator[Any, None, None]:
+    """Call functions in processes of this machine and yield what they return, as it is there.
+
+    Args:
+        calls: functions, each with its arguments.
+        jobs: how many run at once.
+        limits: of a call; if nothing comes for longer, nothing is expected any more.
+
+    Raises:
+        WorkersLost: some results will not come.
+    """
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        # With one process, joblib would work in this one; the other stays idle.
+        parallel = Parallel(
+            n_jobs=max(2, min(jobs, len(calls))),
+            pre_dispatch=str(jobs),
+            initializer=_serve,  # not with the first task: a worker may never get one
+            initargs=(os.getpid(),),
+            **_options(limits),
+        )
+    yield from _outcomes(parallel, (delayed(function)(*arguments) for function, *arguments in calls))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,6 +103,7 @@ def repair(
     recipe_of: Callable[[dict[str, Any]], RecipeT],
     make: Maker[RecipeT],
     jobs: int = 2,
+    engine_of: Callable[[RecipeT], Engine] | None = None,
     progress: bool = True,
 ) -> Dataset:
     """Make what is missing or damaged in a dataset again, from the recipe in its folder.
@@ -111,7 +112,8 @@ def repair(
         folder: of a dataset that `produce` made, finished or not.
         recipe_of: gives the recipe that its JSON describes.
         make: as for `produce`.
-        jobs: processes on this machine.
+        jobs: processes on this machine, where no `engine_of` is given.
+        engine_of: says where the shards of a recipe are made.
         progress: show a bar where standard error is a terminal.
 
     Returns:
@@ -132,7 +134,8 @@ def repair(
         ) from error
     before = {shard.number: shard for shard in _listed(folder)}
     limits = default_limits(plan.shard_repetitions)
-    dataset = fulfil(plan, recipe, folder, make=make, engine=Loky(jobs=jobs), limits=limits, progress=progress)
+    engine = engine_of(recipe) if engine_of else Loky(jobs=jobs)
+    dataset = fulfil(plan, recipe, folder, make=make, engine=engine, limits=limits, progress=progress)
     if others := [shard.number for shard in dataset.shards if before.get(shard.number, shard).digest != shard.digest]:
         raise DatasetError(
             f"the shards {spans(others)} in {folder} were made again with other contents, expected those that were "

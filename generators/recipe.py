@@ -10,6 +10,7 @@ from squat_env.motion import MotionRanges
 from squat_env.placement import PlacementRanges
 from squat_env.population import Population
 
+PHYSICS = ("mujoco", "mujoco_warp")
 PHYSICS_HZ = 400  # every recorded sample falls on a physics step
 MOST_MOUNTINGS = 64
 SHARD_REPETITIONS = 60  # divisible by 1 to 6, 10 and 12 repetitions a set
@@ -32,6 +33,7 @@ class Recipe:
         range_hz: Of the range readings.
         shard_repetitions: Repetitions a file; a multiple of `repetitions_a_set`.
         population: What is drawn.
+        physics: What steps it, one of `PHYSICS`; both do the same to within rounding, and no set is of both.
     """
 
     name: str = "randomised"
@@ -46,6 +48,7 @@ class Recipe:
     range_hz: float = 5.0
     shard_repetitions: int = SHARD_REPETITIONS
     population: Population = field(default_factory=Population)
+    physics: str = PHYSICS[0]
 
     def __post_init__(self):
         if self.repetitions < 1:
@@ -61,6 +64,8 @@ class Recipe:
                 f"shard_repetitions is {self.shard_repetitions}, expected a multiple of"
                 f" repetitions_a_set = {self.repetitions_a_set}"
             )
+        if self.physics not in PHYSICS:
+            raise ValueError(f"physics is {self.physics!r}, expected one of {PHYSICS}")
         self._check_exercises()
 
     def _check_exercises(self) -> None:

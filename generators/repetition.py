@@ -1,8 +1,8 @@
 """From a recipe and an index to arrays: draw, plan, simulate, measure."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,21 @@ REDRAW_REASONS = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawnSet:
+    """A set that is ready for the physics.
+
+    Attributes:
+        prepared: What is to be simulated.
+        redraws: The refused draws so far by reason.
+        failed: How many of them failed in the physics.
+    """
+
+    prepared: Prepared
+    redraws: Counter
+    failed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class SimulatedSet:
     """A set that succeeded, with everything that led to it."""
 
@@ -43,14 +58,21 @@ class SimulatedSet:
     redraws: Counter
 
 
-def make_repetitions(recipe: Recipe, start: int, stop: int) -> Iterator[Repetition]:
+def make_repetitions(
+    recipe: Recipe, start: int, stop: int, *, simulated: Callable[[Recipe, int], SimulatedSet] | None = None
+) -> Iterator[Repetition]:
     """Makes the repetitions `start` to `stop - 1` of a recipe.
 
     A repetition depends on the recipe and its index alone; sets that lie across the ends are made whole and cut.
+
+    Args:
+        recipe: What to make.
+        start, stop: Indices.
+        simulated: Gives a set by its number; `simulate_set` where None.
     """
-    size = recipe.repetitions_a_set
+    size, gives = recipe.repetitions_a_set, simulated or simulate_set
     for number in range(start // size, -(-stop // size)):
-        for repetition in measure_set(recipe, number, simulate_set(recipe, number)):
+        for repetition in measure_set(recipe, number, gives(recipe, number)):
             if start <= repetition.index < stop:
                 yield repetition
 
@@ -60,37 +82,52 @@ def simulate_set(recipe: Recipe, number: int) -> SimulatedSet:
 
     Raises:
         RuntimeError: No draw succeeded.
+        ValueError: The recipe wants other physics than MuJoCo's own.
+    """
+    if recipe.physics != "mujoco":
+        raise ValueError(f"the recipe's physics is {recipe.physics}, expected mujoco here; make it with --backend warp")
+    drawn = draw_set(recipe, number)
+    while True:
+        done = judge_set(drawn, _simulate(drawn.prepared))
+        if isinstance(done, SimulatedSet):
+            return done
+        drawn = draw_set(recipe, number, after=done)
+
+
+def draw_set(recipe: Recipe, number: int, *, after: DrawnSet | None = None) -> DrawnSet:
+    """Draws set `number`, or draws its motion again after a draw that failed in the physics.
+
+    Raises:
+        RuntimeError: Too many draws have failed.
     """
     seeds = Seeds(seed=recipe.seed, index=number)
-    what = {
+    what: dict[str, Any] = {
         "exercise": draw_exercise(recipe, seeds),
         "faults": recipe.faults,
         "repetitions": recipe.repetitions_a_set,
         "mountings": recipe.mountings,
     }
-    prepared = prepare(recipe.population, seeds, **what)
-    redraws = Counter(prepared.redraws)
-    for _ in range(ATTEMPTS):
-        done = _attempt(prepared, redraws)
-        if done is not None:
-            return done
-        draw = prepared.draw
-        prepared = prepare(
-            recipe.population,
-            seeds,
-            **what,
-            body=draw.body,
-            placement=draw.placement,
-            equipment=draw.equipment,
-            devices=draw.devices,
-            also=draw.also,
-            first_attempt=prepared.attempt + 1,
+    if after is None:
+        prepared = prepare(recipe.population, seeds, **what)
+        return DrawnSet(prepared=prepared, redraws=Counter(prepared.redraws))
+    if after.failed >= ATTEMPTS:
+        raise RuntimeError(
+            f"set {number} of seed {recipe.seed} failed in {ATTEMPTS} draws ({dict(after.redraws)}), expected one to"
+            " succeed; narrow the recipe's population"
         )
-        redraws.update(prepared.redraws)
-    raise RuntimeError(
-        f"set {number} of seed {recipe.seed} failed in {ATTEMPTS} draws ({dict(redraws)}), expected one to"
-        " succeed; narrow the recipe's population"
+    draw = after.prepared.draw
+    prepared = prepare(
+        recipe.population,
+        seeds,
+        **what,
+        body=draw.body,
+        placement=draw.placement,
+        equipment=draw.equipment,
+        devices=draw.devices,
+        also=draw.also,
+        first_attempt=after.prepared.attempt + 1,
     )
+    return DrawnSet(prepared=prepared, redraws=after.redraws + prepared.redraws, failed=after.failed)
 
 
 def draw_exercise(recipe: Recipe, seeds: Seeds) -> str:
@@ -99,18 +136,26 @@ def draw_exercise(recipe: Recipe, seeds: Seeds) -> str:
     return str(seeds.generator("exercise").choice(names, p=np.array(shares) / sum(shares)))
 
 
-def _attempt(prepared: Prepared, redraws: Counter) -> SimulatedSet | None:
-    """Simulates a prepared set; a failure is counted and gives None."""
+def _simulate(prepared: Prepared) -> Simulation | SimulationFailed:
     try:
-        simulation = simulate(prepared.model, prepared.reference)
+        return simulate(prepared.model, prepared.reference)
     except SimulationFailed as error:
-        redraws[error.reason] += 1
-        return None
+        return error
+
+
+def judge_set(drawn: DrawnSet, simulation: Simulation | SimulationFailed) -> SimulatedSet | DrawnSet:
+    """The set if it kept to its plan; otherwise the draw, with the failure counted."""
+    prepared = drawn.prepared
+    if isinstance(simulation, SimulationFailed):
+        return _failed(drawn, simulation.reason)
     outcome = judge(prepared.model, prepared.reference, simulation)
     if outcome.failure is not None:
-        redraws[outcome.failure] += 1
-        return None
-    return SimulatedSet(prepared=prepared, simulation=simulation, outcome=outcome, redraws=redraws)
+        return _failed(drawn, outcome.failure)
+    return SimulatedSet(prepared=prepared, simulation=simulation, outcome=outcome, redraws=drawn.redraws)
+
+
+def _failed(drawn: DrawnSet, reason: str) -> DrawnSet:
+    return replace(drawn, redraws=drawn.redraws + Counter({reason: 1}), failed=drawn.failed + 1)
 
 
 def measure_set(recipe: Recipe, number: int, done: SimulatedSet) -> Iterator[Repetition]:

@@ -23,6 +23,9 @@ class SimulationFailed(RuntimeError):
         super().__init__(message)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["SimulationFailed"], tuple[str, str]]:
+        return SimulationFailed, (self.reason, str(self))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:

@@ -165,7 +165,7 @@ def _shard(item: dict[str, Any]) -> Shard:
 def versions() -> dict[str, str]:
     """Versions of what a shard's contents depend on; absent packages are left out."""
     found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
-    for package in ("squat-sensor", "mujoco", "numpy", "h5py"):
+    for package in ("squat-sensor", "mujoco", "mujoco-warp", "warp-lang", "numpy", "h5py"):
         with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found

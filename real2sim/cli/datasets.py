@@ -56,10 +56,13 @@ def _add_engines(generate: argparse.ArgumentParser) -> None:
     where = generate.add_argument_group("where")
     where.add_argument(
         "--backend",
-        choices=("loky", "dask", "sequential"),
+        choices=("loky", "dask", "sequential", "warp"),
         default="loky",
-        help="processes of this machine, a Dask cluster, or this process for debugging (default: %(default)s)",
+        help="processes of this machine, a Dask cluster, this process for debugging, or mujoco_warp on a GPU"
+        " (default: %(default)s)",
     )
+    where.add_argument("--worlds", type=positive, help="that warp steps at once (default: 1024)")
+    where.add_argument("--device", help="for warp, such as cuda:0 or cpu (default: the GPU if there is one)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, such as tcp://10.0.0.1:8786")
     where.add_argument("--cluster", choices=("slurm", "local"), help="submit an array job; local tries it out here")
     where.add_argument("--tasks", type=positive, default=10, help="of the array job (default: %(default)s)")
@@ -111,6 +114,7 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
         "shard_repetitions": options.reps_a_shard,
         "exercises": options.exercise,
         "mountings": options.mountings,
+        "physics": "mujoco_warp" if options.backend == "warp" else None,
         "faults": None if options.faults is None else FaultRanges(names=options.faults),
     }
     return {name: value for name, value in changes.items() if value is not None}
@@ -127,6 +131,10 @@ def _engine(options: argparse.Namespace) -> Any:
             f"--backend {options.backend} got the scheduler {options.scheduler}, expected an address with dask and "
             "none otherwise; give both or neither"
         )
+    if options.backend == "warp":
+        return _warp(options)
+    if options.worlds or options.device:
+        raise DatasetError(f"--backend {options.backend} got --worlds or --device, expected them with warp alone")
     if options.cluster:
         partition = {"slurm_partition": options.partition} if options.partition else {}
         return ArrayJob(
@@ -135,6 +143,18 @@ def _engine(options: argparse.Namespace) -> Any:
     if options.backend == "dask":
         return Dask(scheduler=options.scheduler)
     return Sequential() if options.backend == "sequential" else Loky(jobs=options.jobs)
+
+
+def _warp(options: argparse.Namespace) -> Any:
+    from generators.store import DatasetError
+    from generators.warp import WORLDS, Warp
+
+    if options.cluster:
+        raise DatasetError(
+            f"--backend warp got --cluster {options.cluster}, expected none; make parts with --part K/N, one a GPU, and"
+            " merge them"
+        )
+    return Warp(jobs=options.jobs, worlds=options.worlds or WORLDS, device=options.device)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -38,15 +38,20 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _repair(options: argparse.Namespace) -> None:
+    from generators.engines import Engine, Loky
     from generators.produce import repair
     from generators.recipe import Recipe
     from generators.repetition import make_repetitions
+    from generators.warp import Warp
+
+    def engine_of(recipe: Recipe) -> Engine:
+        return Loky(jobs=options.jobs) if recipe.physics == "mujoco" else Warp(jobs=options.jobs)
 
     dataset = repair(
         options.dataset,
         recipe_of=Recipe.from_dict,
         make=make_repetitions,
-        jobs=options.jobs,
+        engine_of=engine_of,
         progress=not options.quiet,
     )
     print(f"{len(dataset)} repetitions, {dataset.bytes / 1e6:.1f} MB, digest {dataset.digest}")

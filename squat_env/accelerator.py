@@ -1,0 +1,280 @@
+"""Thousands of sets at once through mujoco_warp, on a GPU or, for trying it out, on Warp's CPU device.
+
+The worlds of a call share one layout (bodies, joints, contacts, sensors) and differ in numbers: masses, lengths,
+gains, and where the devices sit. Controls and feedback, physics and the record of readings run on the device; the host
+sends targets and fetches the record once every `CHUNK_TICKS`. A tick means what it means in `squat_env.stepping`.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+import warp as wp
+
+wp.config.log_level = wp.LOG_ERROR  # before the import below, which says what it finds
+
+import mujoco_warp  # noqa: E402
+
+from squat_env import accelerator_kernels as kernels  # noqa: E402
+from squat_env.dynamics import BALANCE_STEPS  # noqa: E402
+from squat_env.rotations import turned  # noqa: E402
+from squat_env.simulate import Simulation, SimulationFailed  # noqa: E402
+from squat_env.worlds import World  # noqa: E402
+
+CHUNK_TICKS = 25 * BALANCE_STEPS  # between two transfers
+ROWS_A_CONTACT = 4  # of a friction pyramid
+SPARE_CONTACTS = 4  # beyond every support touching once: a sole on the other
+FULL = (  # what makes the physics of a world wrong, and not just slow
+    mujoco_warp.OverflowType.NEFC | mujoco_warp.OverflowType.BROADPHASE | mujoco_warp.OverflowType.NARROWPHASE
+)
+_SITE = mujoco.mjtObj.mjOBJ_SITE
+_SITE_SENSORS = (
+    mujoco.mjtSensor.mjSENS_ACCELEROMETER,
+    mujoco.mjtSensor.mjSENS_GYRO,
+    mujoco.mjtSensor.mjSENS_FRAMEPOS,
+)
+# differ with the places of the devices, which `read_sites` knows itself, or are not used by what runs here
+_FREE = ("body_geomnum", "body_geomadr", "dof_length", "sensor_objid", "sensor_refid")
+_FREE_KINDS = ("geom", "site", "light", "cam", "mat", "key")
+
+
+def device_named(name: str | None) -> str:
+    """A device of this machine: one that Warp knows by that name, or the GPU if there is one, or else the CPU.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    if name is None:
+        return str(wp.get_preferred_device())
+    known = [str(device) for device in wp.get_devices()]
+    if name not in known:
+        raise ValueError(f"there is no device {name}, expected one of {', '.join(known)}")
+    return name
+
+
+def layout(model: mujoco.MjModel) -> str:
+    """Hash of all that worlds of one call must have in common."""
+    digest = hashlib.sha256()
+    for name, batched in _fields(model):
+        if not batched and name not in _FREE:
+            values = getattr(model, name)
+            digest.update(f"{name} {values.shape} {values.dtype}".encode() + values.tobytes())
+    carried = np.where(model.sensor_objtype == _SITE, -1, model.sensor_objid)
+    digest.update(carried.tobytes())
+    for geom in sorted(map(model.geom, range(model.ngeom)), key=lambda geom: geom.name):
+        touches = geom.contype.item() | geom.conaffinity.item()
+        kind = (geom.type, geom.contype, geom.conaffinity, geom.condim, geom.priority, geom.bodyid) if touches else ()
+        digest.update(f"{geom.name} {[value.item() for value in kind]}".encode())
+    for option in dataclasses.fields(mujoco_warp.Option):
+        digest.update(repr(getattr(model.opt, option.name, None)).encode())
+    return digest.hexdigest()
+
+
+def _fields(model: mujoco.MjModel) -> Iterator[tuple[str, bool]]:
+    """Arrays of a model that matter here, and whether mujoco_warp lets each world have its own numbers there."""
+    for field in dataclasses.fields(mujoco_warp.Model):
+        shape, values = getattr(field.type, "shape", ()), getattr(model, field.name, None)
+        if shape and isinstance(values, np.ndarray) and field.name.split("_")[0] not in _FREE_KINDS:
+            yield field.name, shape[0] == "*" and np.issubdtype(values.dtype, np.floating)
+
+
+def simulate_worlds(
+    worlds: Sequence[World], device: str | None = None, *, stopped: Callable[[], bool] = lambda: False
+) -> list[Simulation | SimulationFailed]:
+    """Steps some sets to their ends, all at once.
+
+    A set's result depends neither on the others nor on their order.
+
+    Args:
+        worlds: Sets whose models have one layout; shorter ones stay as they ended until the longest is over.
+        device: As `device_named` takes it.
+        stopped: Asked now and then whether the work is to be left off.
+
+    Returns:
+        What each set did, in the order given, or why its physics is not to be trusted.
+
+    Raises:
+        ValueError: The layouts differ, or there is no such device.
+        InterruptedError: The work was left off.
+    """
+    found = {layout(world.model) for world in worlds}
+    if len(found) != 1:
+        raise ValueError(f"got worlds of {len(found)} layouts, expected one; group them by `layout`")
+    with wp.ScopedDevice(device_named(device)):
+        return _Run(worlds).finish(stopped)
+
+
+class _Run:
+    """Device memory of one call, and the graph of a tick."""
+
+    def __init__(self, worlds: Sequence[World]):
+        self._worlds = worlds
+        self._model = _model(worlds)
+        self._data = _data(worlds, contacts=self._model.nxn_geom_pair_filtered.shape[0])
+        self._sites = _sites(worlds)
+        model, count = worlds[0].model, len(worlds)
+        self._tick = wp.zeros(1, dtype=int)
+        self._targets = wp.zeros((CHUNK_TICKS, count, model.nu), dtype=float)
+        self._poses = wp.zeros((CHUNK_TICKS, count, model.nq), dtype=float)
+        self._readings = wp.zeros((CHUNK_TICKS, count, model.nsensordata), dtype=float)
+        self._held = wp.zeros((count, model.nu), dtype=float)
+        self._balance: tuple[wp.array, wp.array, wp.array] | None = None
+        if any(world.gain is not None for world in worlds):
+            refreshes = CHUNK_TICKS // BALANCE_STEPS
+            columns = np.hstack([model.sensor(name).adr[0] + np.arange(3) for name in ("com", "com_velocity")])
+            self._balance = (
+                wp.zeros((refreshes, count, 6), dtype=float),
+                wp.zeros((refreshes, count, model.nu, 6), dtype=float),
+                wp.array(columns, dtype=int),
+            )
+        with wp.ScopedCapture() as capture:
+            self._step()
+        self._graph: Any = capture.graph
+
+    def _step(self) -> None:
+        """One tick: note the state, tell the actuators, step, note the readings of that state."""
+        data, count, tick = self._data, len(self._worlds), self._tick
+        wp.launch(kernels.note, data.qpos.shape, [tick, data.qpos], [self._poses])
+        if self._balance is not None:
+            inputs = [tick, *self._balance, data.sensordata]
+            wp.launch(kernels.refresh, self._held.shape, inputs, [self._held])
+        wp.launch(kernels.tell, data.ctrl.shape, [tick, self._targets, self._held], [data.ctrl])
+        mujoco_warp.step(self._model, data)
+        wp.launch(kernels.note, data.sensordata.shape, [tick, data.sensordata], [self._readings])
+        state = [data.xpos, data.xmat, data.subtree_com, data.cvel, data.cacc]
+        wp.launch(
+            kernels.read_sites,
+            (count, self._sites.kind.shape[0]),
+            [tick, self._sites, self._model.body_rootid, *state],
+            [self._readings],
+        )
+        wp.launch(kernels.advance, 1, [], [tick])
+
+    def finish(self, stopped: Callable[[], bool]) -> list[Simulation | SimulationFailed]:
+        """Steps all worlds to their ends."""
+        model, lengths = self._worlds[0].model, [len(world.time) for world in self._worlds]
+        poses = [np.empty((length, model.nq)) for length in lengths]
+        readings = [np.empty((length, model.nsensordata)) for length in lengths]
+        full = np.zeros(len(lengths), bool)
+        for begin in range(0, max(lengths), CHUNK_TICKS):
+            if stopped():
+                raise InterruptedError(f"left off at tick {begin} of {max(lengths)}")
+            self._send(begin)
+            for _ in range(CHUNK_TICKS):
+                wp.capture_launch(self._graph)
+            pose, reading = self._poses.numpy(), self._readings.numpy()
+            running = np.array([begin < length for length in lengths])
+            full |= running & ((self._data.overflow.numpy() & int(FULL)) != 0)
+            for world in np.flatnonzero(running):
+                rows, left = slice(begin, begin + CHUNK_TICKS), lengths[world] - begin
+                poses[world][rows], readings[world][rows] = pose[:left, world], reading[:left, world]
+        return [
+            _outcome(world.time, qpos, sensors, bool(overfull))
+            for world, qpos, sensors, overfull in zip(self._worlds, poses, readings, full, strict=True)
+        ]
+
+    def _send(self, begin: int) -> None:
+        """Targets and feedback of the ticks from `begin` on; what is over keeps the last ones."""
+        self._tick.zero_()
+        self._targets.assign(_rows([world.targets for world in self._worlds], begin, CHUNK_TICKS))
+        if self._balance is None:
+            return
+        planned, gain, _ = self._balance
+        first, count = begin // BALANCE_STEPS, CHUNK_TICKS // BALANCE_STEPS
+        for memory, name in ((planned, "planned"), (gain, "gain")):
+            none = np.zeros((1, *memory.shape[2:]), np.float32)
+            series = [none if (values := getattr(world, name)) is None else values for world in self._worlds]
+            memory.assign(_rows(series, first, count))
+
+
+def _rows(series: Sequence[np.ndarray], begin: int, count: int) -> np.ndarray:
+    """(count, W, ...) of W series from row `begin` on, their last rows repeated behind their ends."""
+    rows = np.arange(begin, begin + count)
+    return np.stack([values[np.minimum(rows, len(values) - 1)] for values in series], axis=1)
+
+
+def _outcome(time: np.ndarray, qpos: np.ndarray, sensors: np.ndarray, full: bool) -> Simulation | SimulationFailed:
+    if full:
+        return SimulationFailed("warning", "mujoco_warp found more contacts than it has memory for")
+    finite = np.isfinite(qpos).all(1) & np.isfinite(sensors).all(1)
+    if not finite.all():
+        return SimulationFailed("warning", f"the state is not finite at {time[finite.argmin()]:.3f} s")
+    return Simulation(time=time, qpos=qpos, sensors=sensors)
+
+
+def _model(worlds: Sequence[World]) -> mujoco_warp.Model:
+    """The models as one, in which every field that differs has a row for each world."""
+    model = worlds[0].model
+    geoms = _geoms(worlds)
+    stacked = {
+        name: np.stack([getattr(world.model, name) for world in worlds])
+        for name, batched in _fields(model)
+        if batched and getattr(model, name).size
+    }
+    for name in ("pos", "quat", "size", "aabb", "rbound", "friction", "solref", "solimp"):
+        values = [getattr(world.model, f"geom_{name}")[row] for world, row in zip(worlds, geoms, strict=True)]
+        stacked[f"geom_{name}"] = np.stack(values)
+    own = {name: values for name, values in stacked.items() if (values != values[0]).any()}
+    result = mujoco_warp.put_model(model, batch_sizes=dict.fromkeys(own, len(worlds)))
+    for name, values in own.items():
+        array = getattr(result, name)
+        array.assign(values.astype(np.float32).reshape(*array.shape, *getattr(array.dtype, "_shape_", ())))
+    result.opt.deterministic = True
+    result.opt.warn_overflow = 0  # it is looked at after each chunk
+    if wp.get_device().is_cuda:
+        result.opt.graph_conditional = wp.is_conditional_graph_supported()
+    return result
+
+
+def _geoms(worlds: Sequence[World]) -> list[list[int]]:
+    """For each world, its geoms in the order of the first world's; devices come between the others."""
+    first = worlds[0].model
+    names = [first.geom(k).name for k in range(first.ngeom)]
+    return [[world.model.geom(name).id for name in names] for world in worlds]
+
+
+def _data(worlds: Sequence[World], *, contacts: int) -> mujoco_warp.Data:
+    """The starts of all sets, with memory for so many contacts each, fewer of them pressed at once."""
+    model = worlds[0].model
+    supports = int(np.count_nonzero(model.geom_contype[model.geom_bodyid > 0]))
+    data: Any = mujoco_warp.make_data(
+        model, nworld=len(worlds), nconmax=contacts, njmax=ROWS_A_CONTACT * (supports + SPARE_CONTACTS)
+    )
+    for array, name in (
+        (data.qpos, "qpos"),
+        (data.qvel, "qvel"),
+        (data.qacc_warmstart, "warmstart"),
+        (data.sensordata, "sensors"),
+    ):
+        array.assign(np.stack([getattr(world, name) for world in worlds]))
+    places, fixed = data.geom_xpos.numpy(), np.flatnonzero(model.geom_bodyid == 0)
+    for place, world, row in zip(places, worlds, _geoms(worlds), strict=True):
+        place[fixed] = world.model.geom_pos[np.array(row)[fixed]]  # mujoco_warp poses only what can move
+    data.geom_xpos.assign(places)
+    return data
+
+
+def _sites(worlds: Sequence[World]) -> Any:
+    """Where the sensors of all worlds sit."""
+    model = worlds[0].model
+    which = np.flatnonzero(np.isin(model.sensor_type, _SITE_SENSORS) & (model.sensor_objtype == _SITE))
+    sites: Any = kernels.Sites()
+    sites.kind = wp.array(model.sensor_type[which], dtype=int)
+    sites.address = wp.array(model.sensor_adr[which], dtype=int)
+    for prefix, ids in (("", "sensor_objid"), ("from_", "sensor_refid")):
+        chosen = [(world.model, np.maximum(getattr(world.model, ids)[which], 0)) for world in worlds]
+        turns = [_orientations(model.site_quat[site]) for model, site in chosen]
+        bodies = np.stack([model.site_bodyid[site] for model, site in chosen])
+        setattr(sites, f"{prefix}body", wp.array(bodies, dtype=int))
+        places = np.stack([model.site_pos[site] for model, site in chosen])
+        setattr(sites, f"{prefix}place", wp.array(places, dtype=wp.vec3))
+        setattr(sites, f"{prefix}turn", wp.array(np.stack(turns), dtype=wp.mat33))
+    return sites
+
+
+def _orientations(quats: np.ndarray) -> np.ndarray:
+    """Matrices (K, 3, 3) of unit quaternions (K, 4), wxyz."""
+    return np.stack([turned(quats, np.tile(axis, (len(quats), 1))) for axis in np.eye(3)], axis=-1)
