@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -253,5 +253,5 @@ def flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     if not is_dataclass(value):
         yield name, value
         return
-    for item in fields(value):
-        yield from flatten(getattr(value, item.name), f"{name}.{item.name}")
+    for item, part in vars(value).items():
+        yield from flatten(part, f"{name}.{item}")

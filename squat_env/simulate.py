@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from squat_env.feet import foot_sites
 from squat_env.model import TIMESTEP_S
 from squat_env.placement import SIDES
 from squat_env.reference import Reference, controls
@@ -99,10 +100,10 @@ def simulate(model: mujoco.MjModel, reference: Reference) -> Simulation:
 
 def refuse_warnings(data: mujoco.MjData) -> None:
     """Raises SimulationFailed where MuJoCo has warned: after such a warning the state is not to be trusted."""
-    for number, warning in enumerate(data.warning):
-        if warning.number:
-            kind = mujoco.mjtWarning(number).name.removeprefix("mjWARN_")
-            raise SimulationFailed("warning", f"MuJoCo warned {warning.number} times of {kind} at {data.time:.3f} s")
+    for number in np.flatnonzero(data.warning.number).tolist():
+        kind = mujoco.mjtWarning(number).name.removeprefix("mjWARN_")
+        times = data.warning.number[number]
+        raise SimulationFailed("warning", f"MuJoCo warned {times} times of {kind} at {data.time:.3f} s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,10 +144,8 @@ def judge(model: mujoco.MjModel, reference: Reference, simulation: Simulation) -
     joints = prime_joints(model, reference)
     depth = np.abs(simulation.qpos[:, joints].max(0) - reference.qpos[:, joints].max(0)).max()
     every = max(1, round(0.02 / TIMESTEP_S))
-    names = [f"{side}_{name}" for side in SIDES for name in ("sole", "heel")]
-    moved = site_positions(model, simulation.qpos[::every], names) - site_positions(
-        model, reference.qpos[::every], names
-    )
+    places = ("sole", "heel")
+    moved = foot_sites(model, simulation.qpos[::every], places) - foot_sites(model, reference.qpos[::every], places)
     heel, slip = _feet_off(moved, reference.planted[::every], reference.repetition[::every])
     return Outcome(
         fallen=bool((simulation.qpos[:, 2] < FALLEN_HEIGHT * reference.qpos[:, 2]).any()),
@@ -172,19 +171,7 @@ def _feet_off(moved: np.ndarray, planted: np.ndarray, repetition: np.ndarray) ->
             stands = planted[rows, foot]
             if not stands.any():
                 continue
-            sole, rise = moved[rows, 2 * foot, :2][stands], moved[rows, 2 * foot + 1, 2][stands]
+            sole, rise = moved[rows, foot, 0, :2][stands], moved[rows, foot, 1, 2][stands]
             heel = max(heel, float((rise - rise[0]).max()))
             slip = max(slip, float(np.linalg.norm(sole - sole[0], axis=1).max()))
     return heel, slip
-
-
-def site_positions(model: mujoco.MjModel, qpos: np.ndarray, names: list[str]) -> np.ndarray:
-    """World positions (T, len(names), 3) of sites in poses (T, nq) [m]."""
-    data = mujoco.MjData(model)
-    sites = [model.site(name).id for name in names]
-    result = np.empty((len(qpos), len(names), 3))
-    for row, pose in zip(result, qpos, strict=True):
-        data.qpos[:] = pose
-        mujoco.mj_kinematics(model, data)
-        row[:] = data.site_xpos[sites]
-    return result

@@ -9,13 +9,13 @@ from wearers import BODY, STILL, mounted
 
 from squat_env.arms import ARM_POSTURES
 from squat_env.body import Body, BodyRanges, hip_width, sample_body, segments, shoulder_centres
+from squat_env.feet import foot_sites
 from squat_env.model import build_model, foot_size, joint_names
 from squat_env.motion import Cycle, Motion, MotionRanges, sample_motion
 from squat_env.placement import SIDES
 from squat_env.population import Population, Seeds, prepare
 from squat_env.posture import InfeasibleMotion
 from squat_env.reference import plan
-from squat_env.simulate import site_positions
 from squat_env.timeline import minimum_jerk, timeline
 
 
@@ -124,19 +124,33 @@ def test_the_centre_of_mass_stays_over_the_feet_and_the_feet_stay(arms):
     model = build_model(BODY, mounted())
     reference = plan(model, BODY, motion)
     poses = reference.qpos[::40]
-    data, com = mujoco.MjData(model), []
+    names = [f"{side}_{place}" for side in SIDES for place in ("sole", "heel", "toe")]
+    data, com, soles = mujoco.MjData(model), [], []
     for pose in poses:
         data.qpos[:] = pose
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         com.append(data.subtree_com[1].copy())
+        soles.append([data.site(name).xpos.copy() for name in names])
     wanted = foot_size(BODY).along(0.47) * np.cos(np.deg2rad(motion.toe_out_deg))
     assert np.abs(np.array(com)[:, 0] - wanted).max() < 0.006
-    soles = site_positions(model, poses, ["left_sole", "right_sole", "left_toe", "right_toe"])
+    soles = np.array(soles)
     assert np.abs(soles - soles[0]).max() < 1e-3
     assert np.abs(soles[..., 2]).max() < 1e-3
     knee = reference.qpos[:, 7 + joint_names().index("left_knee_flexion")]
     assert np.isclose(np.rad2deg(knee.max()), 110.0, atol=0.5)
+
+
+def test_the_feet_are_where_mujoco_has_them():
+    model = build_model(BODY, mounted())
+    data, poses = mujoco.MjData(model), np.random.default_rng(0).uniform(-1.0, 1.0, (20, model.nq))
+    poses[:, 3:7] /= np.linalg.norm(poses[:, 3:7], axis=1, keepdims=True)
+    found = foot_sites(model, poses, ("sole", "heel"))
+    for pose, both in zip(poses, found, strict=True):
+        data.qpos[:] = pose
+        mujoco.mj_kinematics(model, data)
+        wanted = [[data.site(f"{side}_{place}").xpos for place in ("sole", "heel")] for side in SIDES]
+        assert np.abs(both - wanted).max() < 1e-12
 
 
 def test_velocities_are_those_of_the_positions():
