@@ -83,6 +83,25 @@ _AXES = {
     "elbow_pronation": (0, 0, 1),
 }
 
+# Part, what it hangs from, its joints; then, of limbs, its sites. The pelvis is the root.
+_TRUNK = (
+    ("middle_trunk", "pelvis", ("lumbar_flexion", "lumbar_lateral", "lumbar_rotation")),
+    ("upper_trunk", "middle_trunk", ()),
+    ("head", "upper_trunk", ()),
+)
+_LIMBS = (
+    ("upper_arm", "upper_trunk", ("shoulder_flexion", "shoulder_abduction", "shoulder_rotation"), ("shoulder",)),
+    ("forearm", "upper_arm", ("elbow_flexion", "elbow_pronation"), ("elbow",)),
+    ("hand", "forearm", (), ("wrist",)),
+    ("thigh", "pelvis", ("hip_flexion", "hip_abduction", "hip_rotation"), ("hip",)),
+    ("shank", "thigh", ("knee_flexion",), ("knee",)),
+    ("foot", "shank", ("ankle_flexion", "ankle_inversion", "ankle_rotation"), ("ankle", "sole", "heel")),
+    ("toes", "foot", ("toe_flexion",), ("toe",)),
+)
+_UNPAIRED_PARENTS = ("pelvis", "upper_trunk")
+_SOLES, _EDGES = {"foot": ("heel", "ball"), "toes": ("toe",)}, ("inner", "outer")
+_TOES = 0.12  # of the foot's mass
+
 _RGBA_PHONE, _RGBA_WATCH = (0.1, 0.1, 0.12, 1), (0.75, 0.1, 0.1, 1)
 
 
@@ -177,27 +196,57 @@ def build_model(
         also: Where further watches and phones sit that are worn at the same time. A device has no mass: it changes
             nothing of the physics.
     """
-    spec = mujoco.MjSpec()
-    spec.modelname = "wearer"
-    _set_options(spec)
-    _add_surroundings(spec)
-    parts = segments(body)
-    pelvis = _add_trunk(spec, body, parts)
-    for side in SIDES:
-        _add_arm(spec, side, body, parts)
-        _add_leg(pelvis, side, body, parts)
+    spec, parts = _person().copy(), segments(body)
+    _measure(spec, body, parts)
     for mounting, place in enumerate((placement, *also)):
         _add_device(spec, worn("watch", mounting), place.watch, WATCH_SPOT, WATCH_SIZE_M, _RGBA_WATCH, parts)
         spot = PHONE_SPOTS[place.phone.spot]
         _add_device(spec, worn("phone", mounting), place.phone, spot, PHONE_SIZE_M, _RGBA_PHONE, parts)
     add_equipment(spec, body, parts, equipment)
-    _add_actuators(spec, body)
     _add_sensors(spec, 0)
     if balance:
         _add_balance_sensors(spec)
     for mounting in range(1, len(also) + 1):
         _add_sensors(spec, mounting)
-    return spec.compile()
+    model = spec.compile()
+    _set_gains(model, body)
+    return model
+
+
+@cache
+def _person() -> mujoco.MjSpec:
+    """The parts of every person in a room, named and without measures; copying it is quicker than building it."""
+    spec = mujoco.MjSpec()
+    spec.modelname = "wearer"
+    _set_options(spec)
+    _add_surroundings(spec)
+    spec.worldbody.add_body(name="pelvis", explicitinertial=True).add_freejoint(name="root")
+    _add_shape(spec, "pelvis", mujoco.mjtGeom.mjGEOM_ELLIPSOID)
+    for name, parent, hinges in _TRUNK:
+        _add_part(spec, name, parent, hinges, "left")
+        _add_shape(spec, name, mujoco.mjtGeom.mjGEOM_ELLIPSOID)
+    spec.body("head").add_site(name="nose")
+    for side in SIDES:
+        for name, parent, hinges, sites in _LIMBS:
+            part = _add_part(
+                spec, f"{side}_{name}", parent if parent in _UNPAIRED_PARENTS else f"{side}_{parent}", hinges, side
+            )
+            if name != "toes":
+                _add_shape(spec, f"{side}_{name}", mujoco.mjtGeom.mjGEOM_CAPSULE)
+            for place in _SOLES.get(name, ()):
+                for edge in _EDGES:
+                    add_contact(part, f"{side}_{place}_{edge}_sole", [0.0, 0.0, 0.0], 1.0, group=EXTRAS)
+            for site in sites:
+                part.add_site(name=f"{side}_{site}")
+    for name in joint_names():
+        spec.add_actuator(
+            name=name,
+            target=name,
+            trntype=mujoco.mjtTrn.mjTRN_JOINT,
+            gaintype=mujoco.mjtGain.mjGAIN_FIXED,
+            biastype=mujoco.mjtBias.mjBIAS_AFFINE,
+        )
+    return spec
 
 
 def _set_options(spec: mujoco.MjSpec) -> None:
@@ -230,176 +279,93 @@ def _add_surroundings(spec: mujoco.MjSpec) -> None:
     )
 
 
-def _add_trunk(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment]) -> mujoco.MjsBody:
+def _add_part(spec: mujoco.MjSpec, name: str, parent: str, hinges: tuple[str, ...], side: str) -> mujoco.MjsBody:
+    part = spec.body(parent).add_body(name=name, explicitinertial=True)
+    for hinge in hinges:
+        paired = not hinge.startswith("lumbar")
+        part.add_joint(
+            name=f"{side}_{hinge}" if paired else hinge,
+            type=mujoco.mjtJoint.mjJNT_HINGE,
+            axis=np.array(_AXES[hinge], dtype=float) * ((-1, 1, -1) if side == "right" else 1),
+            armature=ARMATURE,
+        )
+    return part
+
+
+def _add_shape(spec: mujoco.MjSpec, name: str, kind: mujoco.mjtGeom) -> None:
+    spec.body(name).add_geom(name=name, type=kind, rgba=SKIN, contype=0, conaffinity=0, mass=0)
+
+
+def _measure(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment]) -> None:
+    """Gives the parts of a person their measures."""
+    _measure_trunk(spec, body, parts)
+    for side, sign in zip(SIDES, (1, -1), strict=True):
+        shoulder = [0, sign * 0.5 * shoulder_centres(body), parts["upper_trunk"].length]
+        _measure_limb(spec, side, ("upper_arm", "forearm", "hand"), shoulder, parts)
+        _measure_limb(spec, side, ("thigh", "shank"), [0, sign * 0.5 * hip_width(body), 0], parts)
+        _measure_foot(spec, side, parts, foot_size(body))
+
+
+def _measure_trunk(spec: mujoco.MjSpec, body: Body, parts: dict[str, Segment]) -> None:
     """Pelvis (at the middle of the hip centres), lumbar joint at the omphalion, thorax, head."""
-    lower, middle, upper, head = (parts[n] for n in ("pelvis", "middle_trunk", "upper_trunk", "head"))
-    pelvis = spec.worldbody.add_body(name="pelvis")
-    pelvis.add_freejoint(name="root")
-    _set_inertia(pelvis, lower, [0, 0, lower.length - lower.com])
-    wide = 0.5 * hip_breadth(body)
-    _ellipsoid(pelvis, "pelvis", lower, [0, 0, 0.35 * lower.length], wide, 0.85 * lower.length)
-    thorax = pelvis.add_body(name="middle_trunk", pos=[0, 0, lower.length])
-    for name in ("flexion", "lateral", "rotation"):
-        _hinge(thorax, f"lumbar_{name}", "left")
-    _set_inertia(thorax, middle, [0, 0, middle.length - middle.com])
-    _ellipsoid(thorax, "middle_trunk", middle, [0, 0, 0.5 * middle.length], wide, 0.7 * middle.length)
-    chest = thorax.add_body(name="upper_trunk", pos=[0, 0, middle.length])
-    _set_inertia(chest, upper, [0, 0, upper.length - upper.com])
-    _ellipsoid(
-        chest,
-        "upper_trunk",
-        upper,
-        [0, 0, 0.35 * upper.length],
-        0.36 * shoulder_width(body),
-        0.95 * upper.length,
-    )
-    skull = chest.add_body(name="head", pos=[0, 0, upper.length])
-    # the segment's proximal end is the vertex
-    _set_inertia(skull, head, [0, 0, head.length - head.com])
-    _ellipsoid(skull, "head", head, [0, 0, 0.6 * head.length], 0.26 * head.length, 0.42 * head.length)
-    skull.add_site(name="nose", pos=[0.36 * head.length, 0, 0.5 * head.length])
-    return pelvis
+    wide, shoulders, head = 0.5 * hip_breadth(body), 0.36 * shoulder_width(body), parts["head"]
+    below = 0.0
+    for name, middle, half_width, half_height in (
+        ("pelvis", 0.35, wide, 0.85),
+        ("middle_trunk", 0.5, wide, 0.7),
+        ("upper_trunk", 0.35, shoulders, 0.95),
+        ("head", 0.6, 0.26 * head.length, 0.42),  # the segment's proximal end is the vertex
+    ):
+        segment = parts[name]
+        _set_part(spec, name, [0, 0, below], segment, [0, 0, segment.length - segment.com])
+        volume, half_height = segment.mass / TISSUE_DENSITY, half_height * segment.length
+        shape = spec.geom(name)
+        shape.pos = [0, 0, middle * segment.length]
+        shape.size = [volume / (4 / 3 * np.pi * half_width * half_height), half_width, half_height]
+        below = segment.length
+    spec.site("nose").pos = [0.36 * head.length, 0, 0.5 * head.length]
 
 
-def _add_arm(spec: mujoco.MjSpec, side: str, body: Body, parts: dict[str, Segment]) -> None:
-    upper, lower, end = parts["upper_arm"], parts["forearm"], parts["hand"]
-    sign = 1 if side == "left" else -1
-    arm = spec.body("upper_trunk").add_body(
-        name=f"{side}_upper_arm", pos=[0, sign * 0.5 * shoulder_centres(body), parts["upper_trunk"].length]
-    )
-    for name in ("flexion", "abduction", "rotation"):
-        _hinge(arm, f"shoulder_{name}", side)
-    _limb(arm, f"{side}_upper_arm", upper)
-    arm.add_site(name=f"{side}_shoulder")
-    forearm = arm.add_body(name=f"{side}_forearm", pos=[0, 0, -upper.length])
-    _hinge(forearm, "elbow_flexion", side)
-    _hinge(forearm, "elbow_pronation", side)
-    _limb(forearm, f"{side}_forearm", lower)
-    forearm.add_site(name=f"{side}_elbow")
-    hand = forearm.add_body(name=f"{side}_hand", pos=[0, 0, -lower.length])
-    _limb(hand, f"{side}_hand", end)
-    hand.add_site(name=f"{side}_wrist")
-
-
-def _add_leg(pelvis: mujoco.MjsBody, side: str, body: Body, parts: dict[str, Segment]) -> None:
-    sign = 1 if side == "left" else -1
-    thigh = pelvis.add_body(name=f"{side}_thigh", pos=[0, sign * 0.5 * hip_width(body), 0])
-    for name in ("flexion", "abduction", "rotation"):
-        _hinge(thigh, f"hip_{name}", side)
-    _limb(thigh, f"{side}_thigh", parts["thigh"])
-    thigh.add_site(name=f"{side}_hip")
-    shank = thigh.add_body(name=f"{side}_shank", pos=[0, 0, -parts["thigh"].length])
-    _hinge(shank, "knee_flexion", side)
-    _limb(shank, f"{side}_shank", parts["shank"])
-    shank.add_site(name=f"{side}_knee")
-    _add_foot(shank, side, body, parts)
-
-
-def _add_foot(shank: mujoco.MjsBody, side: str, body: Body, parts: dict[str, Segment]) -> None:
-    """Foot and toes; twelve spheres under both soles carry the person."""
-    segment, size = parts["foot"], foot_size(body)
-    foot = shank.add_body(name=f"{side}_foot", pos=[0, 0, -parts["shank"].length])
-    for name in ("flexion", "inversion", "rotation"):
-        _hinge(foot, f"ankle_{name}", side)
-    toe_share = 0.12
-    sagittal, transverse, longitudinal = (1 - toe_share) * segment.inertia
-    foot.mass = (1 - toe_share) * segment.mass
-    foot.ipos = [size.heel_x + segment.com, 0, 0.5 * size.sole_z]
-    foot.inertia = [longitudinal, transverse, sagittal]
-    foot.explicitinertial = True
-    half_width, radius = size.half_width, size.sole_radius
-    foot.add_geom(
-        name=f"{side}_foot",
-        type=mujoco.mjtGeom.mjGEOM_CAPSULE,
-        fromto=[
-            size.heel_x + 0.15 * size.length,
-            0,
-            0.5 * size.sole_z,
-            size.ball_x - 0.1 * size.length,
-            0,
-            0.5 * size.sole_z,
-        ],
-        size=[0.45 * abs(size.sole_z), 0, 0],
-        rgba=SKIN,
-        contype=0,
-        conaffinity=0,
-        mass=0,
-    )
-    for place, x in (("heel", size.heel_x + radius), ("ball", size.ball_x)):
-        _soles(foot, f"{side}_{place}", x, half_width, size.sole_z, radius)
-    toes = foot.add_body(name=f"{side}_toes", pos=size.toes)
-    _hinge(toes, "toe_flexion", side)
-    toes.mass, toes.ipos = toe_share * segment.mass, [0.5 * (size.toe_x - size.ball_x), 0, 0]
-    toes.inertia = [5e-5, 5e-5, 1e-4]
-    toes.explicitinertial = True
-    _soles(toes, f"{side}_toe", size.toe_x - size.ball_x - radius, half_width, -radius, radius)
-    foot.add_site(name=f"{side}_ankle")
-    foot.add_site(name=f"{side}_sole", pos=[0, 0, size.sole_z])
-    foot.add_site(name=f"{side}_heel", pos=[size.heel_x, 0, size.sole_z])
-    toes.add_site(name=f"{side}_toe", pos=[size.toe_x - size.ball_x, 0, -radius])
-
-
-def _soles(part: mujoco.MjsBody, name: str, x: float, half_width: float, floor_z: float, radius: float) -> None:
-    for edge, y in (("inner", -half_width), ("outer", half_width)):
-        add_contact(part, f"{name}_{edge}_sole", [x, y, floor_z + radius], radius, group=EXTRAS)
-
-
-def _hinge(part: mujoco.MjsBody, name: str, side: str) -> None:
-    axis = np.array(_AXES[name], dtype=float)
-    paired = not name.startswith("lumbar")
-    if paired and side == "right":
-        axis *= (-1, 1, -1)
-    part.add_joint(
-        name=f"{side}_{name}" if paired else name,
-        type=mujoco.mjtJoint.mjJNT_HINGE,
-        axis=axis,
-        armature=ARMATURE,
-    )
-
-
-def _limb(part: mujoco.MjsBody, name: str, segment: Segment) -> None:
-    """A capsule that hangs from the joint."""
-    _set_inertia(part, segment, [0, 0, -segment.com])
-    part.add_geom(
-        name=name,
-        type=mujoco.mjtGeom.mjGEOM_CAPSULE,
-        fromto=[0, 0, -segment.radius, 0, 0, -segment.length + 0.5 * segment.radius],
-        size=[segment.radius, 0, 0],
-        rgba=SKIN,
-        contype=0,
-        conaffinity=0,
-        mass=0,
-    )
-
-
-def _ellipsoid(
-    part: mujoco.MjsBody,
-    name: str,
-    segment: Segment,
-    centre: list[float],
-    half_width: float,
-    half_height: float,
+def _measure_limb(
+    spec: mujoco.MjSpec, side: str, names: tuple[str, ...], root: list[float], parts: dict[str, Segment]
 ) -> None:
-    """An ellipsoid of the segment's volume."""
-    volume = segment.mass / TISSUE_DENSITY
-    half_depth = volume / (4 / 3 * np.pi * half_width * half_height)
-    part.add_geom(
-        name=name,
-        type=mujoco.mjtGeom.mjGEOM_ELLIPSOID,
-        pos=centre,
-        size=[half_depth, half_width, half_height],
-        rgba=SKIN,
-        contype=0,
-        conaffinity=0,
-        mass=0,
-    )
+    """Capsules that hang from their joints, the first one's at `root` (3,) in its parent's frame."""
+    place = root
+    for name in names:
+        segment = parts[name]
+        _set_part(spec, f"{side}_{name}", place, segment, [0, 0, -segment.com])
+        shape = spec.geom(f"{side}_{name}")
+        shape.fromto = [0, 0, -segment.radius, 0, 0, -segment.length + 0.5 * segment.radius]
+        shape.size = [segment.radius, 0, 0]
+        place = [0, 0, -segment.length]
 
 
-def _set_inertia(part: mujoco.MjsBody, segment: Segment, com: list[float]) -> None:
-    part.mass = segment.mass
-    part.ipos = com
-    part.inertia = segment.inertia
-    part.explicitinertial = True
+def _measure_foot(spec: mujoco.MjSpec, side: str, parts: dict[str, Segment], size: FootSize) -> None:
+    """Foot and toes; twelve spheres under both soles carry the person."""
+    segment, low, radius = parts["foot"], size.sole_z, size.sole_radius
+    foot, toes, share = spec.body(f"{side}_foot"), spec.body(f"{side}_toes"), 1 - _TOES
+    foot.pos, foot.mass = [0, 0, -parts["shank"].length], share * segment.mass
+    foot.ipos, foot.inertia = [size.heel_x + segment.com, 0, 0.5 * low], (share * segment.inertia)[::-1]
+    toes.pos, toes.mass = size.toes, _TOES * segment.mass
+    toes.ipos, toes.inertia = [0.5 * (size.toe_x - size.ball_x), 0, 0], [5e-5, 5e-5, 1e-4]
+    shape = spec.geom(f"{side}_foot")
+    back, front = size.heel_x + 0.15 * size.length, size.ball_x - 0.1 * size.length
+    shape.fromto, shape.size = [back, 0, 0.5 * low, front, 0, 0.5 * low], [0.45 * abs(low), 0, 0]
+    for place, x, z in (
+        ("heel", size.heel_x + radius, low + radius),
+        ("ball", size.ball_x, low + radius),
+        ("toe", size.toe_x - size.ball_x - radius, 0.0),
+    ):
+        for edge, y in zip(_EDGES, (-size.half_width, size.half_width), strict=True):
+            sole = spec.geom(f"{side}_{place}_{edge}_sole")
+            sole.pos, sole.size = [x, y, z], [radius, 0, 0]
+    spec.site(f"{side}_sole").pos, spec.site(f"{side}_heel").pos = [0, 0, low], [size.heel_x, 0, low]
+    spec.site(f"{side}_toe").pos = [size.toe_x - size.ball_x, 0, -radius]
+
+
+def _set_part(spec: mujoco.MjSpec, name: str, place: list[float], segment: Segment, com: list[float]) -> None:
+    part = spec.body(name)
+    part.pos, part.mass, part.ipos, part.inertia = place, segment.mass, com, segment.inertia
 
 
 def _add_device(
@@ -433,17 +399,17 @@ def _add_device(
     )
 
 
-def _add_actuators(spec: mujoco.MjSpec, body: Body) -> None:
+def _set_gains(model: mujoco.MjModel, body: Body) -> None:
     """Position actuators: force = kp (ctrl - q) - kv qd, inside MuJoCo."""
-    for name in joint_names():
-        kind = name.removeprefix("left_").removeprefix("right_")
-        stiffness = STIFFNESS[kind] * body.mass_kg
-        actuator = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        actuator.gaintype = mujoco.mjtGain.mjGAIN_FIXED
-        actuator.biastype = mujoco.mjtBias.mjBIAS_AFFINE
-        actuator.gainprm[0] = stiffness
-        actuator.biasprm[1] = -stiffness
-        actuator.biasprm[2] = -DAMPING_PER_STIFFNESS * stiffness
+    stiffness = body.mass_kg * _stiffness()
+    model.actuator_gainprm[:, 0], model.actuator_biasprm[:, 1] = stiffness, -stiffness
+    model.actuator_biasprm[:, 2] = -DAMPING_PER_STIFFNESS * stiffness
+
+
+@cache
+def _stiffness() -> np.ndarray:
+    """Of each joint's actuator per body mass (29,) [N m/rad/kg]."""
+    return np.array([STIFFNESS[name.removeprefix("left_").removeprefix("right_")] for name in joint_names()])
 
 
 def _add_sensors(spec: mujoco.MjSpec, mounting: int) -> None:

@@ -176,7 +176,7 @@ def _balanced(
         posed = pose(geometry, motion, exercise, path, place, NO_SWAY)
         sunk = float(np.ptp(posed.root[:, 2]))
         if share is not None and not attempt:
-            _refuse_haste(motion, share, SURELY * sunk)
+            _refuse_haste(motion, share, sunk, SURELY)
         com = np.array([_centre_of_mass(model, data, qpos) for qpos in _qpos(np.hstack([posed.root, posed.joints]))])
         off = target - com[:, :2]
         # secant: what the last correction left over tells how far the centre of mass follows the pelvis
@@ -256,11 +256,12 @@ def _planted(exercise: Exercise, geometry: Geometry, path: Path) -> np.ndarray:
     return planted
 
 
-def _refuse_haste(motion: Motion, share: float, drop: float) -> None:
+def _refuse_haste(motion: Motion, share: float, drop: float, known: float = 1.0) -> None:
+    """Refuses a set that is too fast for the feet to stay on the ground, if `known` of the drop is enough for that."""
     for cycle in motion.cycles:
         fastest = share * min(cycle.descent_s, cycle.ascent_s)
         peak = MINIMUM_JERK_PEAK * drop * cycle.depth / fastest**2
-        if peak > PEAK_ACCELERATION:
+        if known * peak > PEAK_ACCELERATION:
             raise InfeasibleMotion(
                 "tempo",
                 f"moving {drop:.2f} m in {fastest:.2f} s takes {peak:.1f} m/s^2, expected at most"
