@@ -59,6 +59,16 @@ class Dataset:
         return self._manifest.shards
 
     @property
+    def format(self) -> str:
+        """Name of the format, with its number."""
+        return self._manifest.format
+
+    @property
+    def versions(self) -> tuple[dict[str, str], ...]:
+        """Machine and packages, for each way that shards were made."""
+        return tuple(dict(version) for version in self._manifest.versions)
+
+    @property
     def digest(self) -> str:
         """Hash of the contents; the same recipe gives the same digest for any number of workers."""
         return self._manifest.digest

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from real2sim.cli import datasets, looking, runs, upkeep, validating
+from real2sim.cli import datasets, describing, looking, runs, upkeep, validating
 
 INTERRUPTED = 130
 
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_demo(commands)
     runs.add_stages(commands)
     datasets.add_datasets(commands)
+    describing.add_describing(commands)
     looking.add_looking(commands)
     upkeep.add_upkeep(commands)
     validating.add_validate(commands)

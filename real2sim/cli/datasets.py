@@ -1,7 +1,6 @@
-"""`squat generate, info`: simulated datasets."""
+"""`squat generate`: make simulated datasets."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ PRESETS = ("randomised", "paper", "posture", "small", "stand-in")  # as `generat
 
 
 def add_datasets(commands: Any) -> None:
-    """Adds the commands about datasets."""
+    """Adds the command that makes datasets."""
     generate = commands.add_parser("generate", help="make a simulated dataset")
     generate.add_argument(
         "--preset", choices=PRESETS, default="randomised", help="what is drawn (default: %(default)s)"
@@ -23,10 +22,6 @@ def add_datasets(commands: Any) -> None:
     add_machine(generate)
     _add_engines(generate)
     generate.set_defaults(run=_generate)
-    info = commands.add_parser("info", help="what a dataset holds")
-    info.add_argument("dataset", type=Path)
-    info.add_argument("--json", action="store_true", help="print digest, repetitions, bytes and recipe as JSON")
-    info.set_defaults(run=_info)
 
 
 def _add_recipe(generate: argparse.ArgumentParser) -> None:
@@ -74,6 +69,7 @@ def _add_engines(generate: argparse.ArgumentParser) -> None:
 
 def _generate(options: argparse.Namespace) -> None:
     from generators.attempts import Limits, default_limits
+    from generators.card import write_card
     from generators.produce import produce
     from generators.recipe import PRESETS as recipes
     from generators.repetition import make_repetitions
@@ -99,6 +95,7 @@ def _generate(options: argparse.Namespace) -> None:
         part=options.part,
         progress=not options.quiet,
     )
+    write_card(dataset)
     print(f"{len(dataset)} repetitions, {dataset.bytes / 1e6:.1f} MB, digest {dataset.digest}")
 
 
@@ -179,24 +176,3 @@ def _part(text: str) -> tuple[int, int]:
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
         raise argparse.ArgumentTypeError(f"{text} is not a part such as 2/4")
     return int(k), int(n)
-
-
-def _info(options: argparse.Namespace) -> None:
-    from generators.store import Dataset
-
-    dataset = Dataset(options.dataset)
-    facts = {
-        "digest": dataset.digest,
-        "repetitions": len(dataset),
-        "bytes": dataset.bytes,
-        "recipe": dict(dataset.recipe),
-    }
-    if options.json:
-        print(json.dumps(facts))
-        return
-    for name in ("digest", "repetitions", "bytes"):
-        print(f"{name:<12} {facts[name]}")
-    for name, value in facts["recipe"].items():
-        print(f"recipe.{name:<22} {value}")
-    for name, field in dataset.fields.items():
-        print(f"{field.group:<11} {name:<34} {field.dtype} {field.shape or ''} {field.unit:<6} {field.meaning}")

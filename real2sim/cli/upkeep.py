@@ -38,6 +38,7 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _repair(options: argparse.Namespace) -> None:
+    from generators.card import write_card
     from generators.engines import Engine, Loky
     from generators.produce import repair
     from generators.recipe import Recipe
@@ -54,11 +55,14 @@ def _repair(options: argparse.Namespace) -> None:
         engine_of=engine_of,
         progress=not options.quiet,
     )
+    write_card(dataset)
     print(f"{len(dataset)} repetitions, {dataset.bytes / 1e6:.1f} MB, digest {dataset.digest}")
 
 
 def _merge(options: argparse.Namespace) -> None:
+    from generators.card import write_card
     from generators.merge import merge
 
     dataset = merge(options.datasets, options.out, copy=options.copy)
+    write_card(dataset)
     print(f"{len(dataset)} repetitions, {dataset.bytes / 1e6:.1f} MB, digest {dataset.digest}")

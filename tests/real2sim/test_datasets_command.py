@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from generators import recipe
+from generators import export, recipe
 from generators.recipe import Recipe
 from generators.store import Dataset
 from real2sim import cli
 from real2sim.cli.datasets import PRESETS
+from real2sim.cli.describing import FORMS
 from squat_env.faults import FaultRanges
 
 SMALL = ("--reps", "3", "--reps-a-shard", "1", "--backend", "sequential", "--quiet")
@@ -86,8 +87,33 @@ def test_a_recipe_that_cannot_be_is_refused(tmp_path, capsys, wrong, said):
     assert not (tmp_path / "d").exists()
 
 
-def test_the_command_knows_every_preset():
+def test_the_command_knows_every_preset_and_form():
     assert sorted(PRESETS) == sorted(recipe.PRESETS)
+    assert sorted(FORMS) == sorted(export.FORMS)
+
+
+def test_info_tells_counts_shares_and_fields(whole, tmp_path, capsys):
+    assert cli.main(["info", str(whole), "--plots", str(tmp_path / "page.png")]) == 0
+    said = capsys.readouterr().out
+    for told in ("repetitions  3", "exercise         squat 100.0 %", "height [m]", "watch_accel", "recipe.seed"):
+        assert told in said, told
+    assert (tmp_path / "page.png").stat().st_size > 10_000
+    assert cli.main(["info", str(whole), "--plots", str(tmp_path / "page.doc")]) == 2
+
+
+def test_every_command_that_makes_a_dataset_writes_its_card(whole):
+    card = (whole / "README.md").read_text()
+    assert Dataset(whole).digest in card
+    assert '"exercises"' in card
+    assert (whole / "README.png").exists()
+
+
+def test_a_dataset_is_exported(whole, tmp_path, capsys):
+    assert cli.main(["export", str(whole), "--to", "csv", "--out", str(tmp_path / "csv")]) == 0
+    with open(tmp_path / "csv" / "samples.csv") as file:
+        assert sum(1 for _ in file) == 1 + len(Dataset(whole).read("time"))
+    assert cli.main(["export", str(whole), "--to", "csv", "--out", str(tmp_path / "csv")]) == 2
+    assert "holds something already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", ["0/2", "3/2", "1", "a/b"])
