@@ -14,13 +14,14 @@ FORMATS = ("squat-sensor dataset 1", "squat-sensor dataset 2", "squat-sensor dat
 """What can be read. In 1, the recipe in every file held the number of repetitions too; 3 has further mountings."""
 FORMAT = FORMATS[-1]
 """What is written."""
+_END = b"\n}\n"
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:
     """Write a JSON file atomically, with a checksum over everything in it."""
     document = {"format": FORMAT, **document}
     document["checksum"] = hash_of_json(document)
-    write_atomically(path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+    write_atomically(path, json.dumps(document, indent=1, sort_keys=True).removesuffix("\n}").encode() + _END)
 
 
 @contextmanager
@@ -33,7 +34,10 @@ def read_document(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         raise DatasetError(f"{path} is missing, expected it beside the shards; make the dataset again")
     try:
-        document = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        if not content.endswith(_END):
+            raise ValueError("its end is missing")
+        document = json.loads(content)
         checksum, found = document.pop("checksum"), hash_of_json(document)
         if document["format"] not in FORMATS:
             raise ValueError(f"its format is {document['format']!r}, expected one of {list(FORMATS)}")

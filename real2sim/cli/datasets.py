@@ -1,6 +1,8 @@
 """`squat generate`: make simulated datasets."""
 
 import argparse
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ PRESETS = ("randomised", "paper", "posture", "small", "stand-in")  # as `generat
 def add_datasets(commands: Any) -> None:
     """Adds the command that makes datasets."""
     generate = commands.add_parser("generate", help="make a simulated dataset")
-    generate.add_argument(
-        "--preset", choices=PRESETS, default="randomised", help="what is drawn (default: %(default)s)"
-    )
+    drawn = generate.add_mutually_exclusive_group()
+    drawn.add_argument("--preset", choices=PRESETS, default="randomised", help="what is drawn (default: %(default)s)")
+    drawn.add_argument("--recipe", type=Path, metavar="FILE", help="JSON of a recipe, as `squat info --json` tells it")
     _add_recipe(generate)
     generate.add_argument("--out", type=Path, required=True, help="folder of the dataset; goes on with what is there")
     generate.add_argument("--resume", action="store_true", help="refuse to start a new dataset")
@@ -71,15 +73,11 @@ def _generate(options: argparse.Namespace) -> None:
     from generators.attempts import Limits, default_limits
     from generators.card import write_card
     from generators.produce import produce
-    from generators.recipe import PRESETS as recipes
     from generators.repetition import make_repetitions
     from generators.store import DatasetError
     from generators.store.plan import PLAN
 
-    try:
-        recipe = recipes[options.preset](**_changes(options))
-    except ValueError as error:
-        raise DatasetError(f"this recipe cannot be made: {error}; change the option") from error
+    recipe = _recipe(options)
     if options.resume and not (options.out / PLAN).exists():
         raise DatasetError(f"{options.out} holds no {PLAN}, expected a dataset to resume; leave out --resume")
     limits = default_limits(recipe.shard_repetitions)
@@ -97,6 +95,22 @@ def _generate(options: argparse.Namespace) -> None:
     )
     write_card(dataset)
     print(f"{len(dataset)} repetitions, {dataset.bytes / 1e6:.1f} MB, digest {dataset.digest}")
+
+
+def _recipe(options: argparse.Namespace) -> Any:
+    """The preset, or the recipe of a file, with what the options say in place of it."""
+    from generators.recipe import PRESETS as recipes
+    from generators.recipe import Recipe
+    from generators.store import DatasetError
+
+    try:
+        if not options.recipe:
+            return recipes[options.preset](**_changes(options))
+        told = json.loads(options.recipe.read_text())
+        return replace(Recipe.from_dict(told.get("recipe", told)), **_changes(options))
+    except (ValueError, TypeError, AttributeError) as error:
+        where = f" of {options.recipe}" if options.recipe else ""
+        raise DatasetError(f"this recipe{where} cannot be made: {error}; change it, or the option") from error
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:

@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 RECIPE = ToyRecipe(repetitions=24, shard_repetitions=2)
 SMALL = replace(RECIPE, repetitions=8)
 LIMITS = Limits(seconds=2.0, memory_bytes=1 << 29)
+PATIENT = Limits(seconds=60.0, memory_bytes=1 << 29)  # the memory is at its end first, on a busy machine too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,8 @@ def _times(folder: Path, numbers: set[int]) -> dict[Path, int]:
 # Processes that are killed and interrupted
 
 SCRIPT = """
-import resource, sys
+import resource, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and pass that on
 from toy import ToyRecipe, make_toy
 from generators.produce import produce
 limit = int(sys.argv[4])
@@ -213,7 +215,7 @@ def two_writers(folder: Path, rng: random.Random) -> Verdict:
 # Repetitions that do not end well
 
 
-def bad_repetition(make: Callable, sign: str) -> Callable[[Path, random.Random], Verdict]:
+def bad_repetition(make: Callable, sign: str, limits: Limits = LIMITS) -> Callable[[Path, random.Random], Verdict]:
     """One repetition ruins whoever makes it: the others are made, its shard is named, the next run makes it."""
 
     def hurt(folder: Path, rng: random.Random) -> Verdict:
@@ -222,7 +224,7 @@ def bad_repetition(make: Callable, sign: str) -> Callable[[Path, random.Random],
         recipe = replace(RECIPE, fault_index=index, fault_flag=str(flag))
         shard = index // RECIPE.shard_repetitions
         try:
-            produce(recipe, folder, make=make, jobs=2, limits=LIMITS, progress=False)
+            produce(recipe, folder, make=make, jobs=2, limits=limits, progress=False)
             told = False
         except DatasetError as error:
             told = f"shard {shard} (repetitions" in str(error) and sign in str(error)
@@ -270,6 +272,12 @@ def any_file(folder: Path, rng: random.Random) -> Path:
 def truncate(folder: Path, rng: random.Random) -> str:
     path = any_file(folder, rng)
     path.write_bytes(path.read_bytes()[: rng.randrange(path.stat().st_size)])
+    return path.name
+
+
+def truncate_by_a_byte(folder: Path, rng: random.Random) -> str:
+    path = any_file(folder, rng)
+    path.write_bytes(path.read_bytes()[:-1])
     return path.name
 
 
@@ -332,8 +340,9 @@ FAULTS: dict[str, tuple[Callable[[Path, random.Random], Verdict], int, int]] = {
     "two_writers": (two_writers, 1, 5),
     "self_killing_repetition": (bad_repetition(make_with_many_deaths, "its process was killed"), 1, 5),
     "hanging_repetition": (bad_repetition(make_hanging, "Timeout"), 1, 3),
-    "eating_repetition": (bad_repetition(make_eating, "MemoryError"), 1, 5),
+    "eating_repetition": (bad_repetition(make_eating, "MemoryError", PATIENT), 1, 5),
     "truncation": (damaged(truncate), 10, 50),
+    "truncation_by_a_byte": (damaged(truncate_by_a_byte), 3, 20),
     "bit_flip": (damaged(flip), 20, 200),
     "missing_file": (damaged(remove), 5, 20),
     "duplicated_shard": (damaged(duplicate), 3, 20),

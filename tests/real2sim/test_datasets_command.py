@@ -76,6 +76,21 @@ def test_options_stand_in_place_of_the_preset(tmp_path):
     assert set(dataset.read("exercise")) <= {"squat", "lunge"}
 
 
+def test_a_recipe_comes_back_from_what_info_tells(tmp_path, whole, capsys):
+    assert cli.main(["info", str(whole), "--json"]) == 0
+    (tmp_path / "recipe.json").write_text(capsys.readouterr().out)
+    again = ["generate", "--recipe", str(tmp_path / "recipe.json"), "--backend", "sequential", "--quiet"]
+    assert cli.main([*again, "--reps", "3", "--out", str(tmp_path / "d")]) == 0
+    assert Dataset(tmp_path / "d").digest == Dataset(whole).digest
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"weather": 1}', '{"repetitions": "many"}', '{"faults": {"correct": 7}}'])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path, capsys, text):
+    (tmp_path / "recipe.json").write_text(text)
+    assert cli.main(["generate", "--recipe", str(tmp_path / "recipe.json"), "--out", str(tmp_path / "d")]) == 2
+    assert "recipe.json cannot be made" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [(["--exercise", "burpee"], "burpee"), (["--faults", "lazy"], "lazy"), (["--reps-a-set", "7"], "multiple")],
