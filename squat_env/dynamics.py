@@ -39,7 +39,8 @@ class Dynamics:
         pressure: (K, 2) point on the floor at which the ground's push has no tipping moment [m].
         carried: (K, S) share of the weight on each support.
         com: (K, 3) centre of mass [m].
-        push: (K, 29, 3) joint torques that push the centre of mass with 1 N along x, y, z through the supports.
+        push: (K, 29, 3) joint torques that push the centre of mass with 1 N along x, y, z through the supports; zero
+            if it was not asked for.
     """
 
     torque: np.ndarray
@@ -57,6 +58,8 @@ def inverse_dynamics(
     qacc: np.ndarray,
     supports: list[str],
     compliance: np.ndarray,
+    *,
+    with_push: bool = True,
 ) -> Dynamics:
     """Joint torques of a movement that the ground carries through some supports.
 
@@ -69,6 +72,7 @@ def inverse_dynamics(
         qpos, qvel, qacc: (K, nq), (K, nv), (K, nv).
         supports: Sites through which the ground pushes, S of them.
         compliance: (K, S) how readily each takes load; 0 takes none.
+        with_push: Whether to work out `Dynamics.push`.
     """
     count, nv = qvel.shape
     sites = [model.site(name).id for name in supports]
@@ -84,7 +88,8 @@ def inverse_dynamics(
         for site, (moves, turns) in zip(sites, jacobian[k], strict=True):
             mujoco.mj_jacSite(model, data, moves, turns, site)
         com[k] = middle
-        mujoco.mj_jacSubtreeCom(model, data, lever[k], 1)
+        if with_push:
+            mujoco.mj_jacSubtreeCom(model, data, lever[k], 1)
     jacobian = jacobian.reshape(count, -1, nv)
     force[:, 6:] += ARMATURE * qacc[:, 6:]
     support = jacobian[:, :, :6].transpose(0, 2, 1)  # (K, 6, 6 S): wrenches to root force
@@ -98,7 +103,9 @@ def inverse_dynamics(
     moment = turned(qpos[:, 3:7], force[:, 3:6])
     tip = np.column_stack([-moment[:, 1], moment[:, 0]]) - qpos[:, 2:3] * force[:, :2]
     pressure = qpos[:, :2] + tip / up
-    push = lever[:, :, 6:].transpose(0, 2, 1) - legs @ lever[:, :, :6].transpose(0, 2, 1)
+    push = np.zeros((count, nv - 6, 3))
+    if with_push:
+        push = lever[:, :, 6:].transpose(0, 2, 1) - legs @ lever[:, :, :6].transpose(0, 2, 1)
     return Dynamics(torque=torque, pressure=pressure, carried=carried, com=com, push=push)
 
 

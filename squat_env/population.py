@@ -154,7 +154,7 @@ def prepare(
     balance = kind.feedback is not None or _rises(motion, faults)
     given = {0: placement} if placement else {}
     given |= {k: wearing.placement for k, wearing in enumerate(also or (), start=1)}
-    placements, model = _place(population, seeds, balance, body, equipment, given, mountings, redraws)
+    placements, model, data = _place(population, seeds, balance, body, equipment, given, mountings, redraws)
     also = also or [
         Wearing(placement=place, devices=sample_devices(population.devices, seeds.generator("devices", mounting=k)))
         for k, place in enumerate(placements[1:], start=1)
@@ -167,7 +167,7 @@ def prepare(
             drawn = sample_motion(ranges, rng, exercise=exercise, repetitions=repetitions)
             drawn = with_faults(drawn, body, _drawn_faults(faults, exercise, seeds, attempt))
         try:
-            reference = plan(model, body, drawn, equipment)
+            reference = plan(model, body, drawn, equipment, data)
         except InfeasibleMotion as error:
             if motion is not None:
                 raise
@@ -209,7 +209,7 @@ def _place(
     given: Mapping[int, Placement],
     mountings: int,
     redraws: Counter,
-) -> tuple[list[Placement], mujoco.MjModel]:
+) -> tuple[list[Placement], mujoco.MjModel, mujoco.MjData]:
     """Draws the placements that are not given; each is drawn again where it is inside the body, whatever the others."""
     drawn = [k for k in range(mountings) if k not in given]
     tried, placements = [0] * mountings, dict(given)
@@ -218,9 +218,10 @@ def _place(
             placements[k] = sample_placement(population.placement, seeds.generator("placement", tried[k], k))
         every = [placements[k] for k in range(mountings)]
         model = build_model(body, every[0], equipment, balance=balance, also=every[1:])
-        inside = devices_inside(model, range(mountings))
+        data = mujoco.MjData(model)
+        inside = devices_inside(model, data, range(mountings))
         if not inside:
-            return every, model
+            return every, model, data
         for k in inside.keys() & given.keys():
             raise ValueError(f"the {inside[k]} is inside the body, expected it on the surface; move the placement")
         drawn = list(inside)
@@ -232,16 +233,15 @@ def _place(
 
 def device_inside(model: mujoco.MjModel) -> str | None:
     """Name of a device that is inside the standing body, None if both are outside; see `devices_inside`."""
-    return devices_inside(model, range(1)).get(0)
+    return devices_inside(model, mujoco.MjData(model), range(1)).get(0)
 
 
-def devices_inside(model: mujoco.MjModel, mountings: Iterable[int]) -> dict[int, str]:
-    """For each mounting with a device more than `EMBEDDED_M` inside the standing body: which device that is.
+def devices_inside(model: mujoco.MjModel, data: mujoco.MjData, mountings: Iterable[int]) -> dict[int, str]:
+    """For each mounting with a device more than `EMBEDDED_M` inside the standing body, as data begin: which it is.
 
     An arm is no obstacle for what is worn elsewhere, nor the thigh for what is worn on an arm: in the neutral pose the
     hanging arms cross the thighs, in a motion they hardly do.
     """
-    data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     parts = {int(shape): model.body(model.geom_bodyid[shape]).name for shape in body_shapes(model)}
 

@@ -75,7 +75,13 @@ class Reference:
     balance: Balance | None = None
 
 
-def plan(model: mujoco.MjModel, body: Body, motion: Motion, equipment: Equipment = NO_EQUIPMENT) -> Reference:
+def plan(
+    model: mujoco.MjModel,
+    body: Body,
+    motion: Motion,
+    equipment: Equipment = NO_EQUIPMENT,
+    data: mujoco.MjData | None = None,
+) -> Reference:
     """Plans a set.
 
     Args:
@@ -83,6 +89,7 @@ def plan(model: mujoco.MjModel, body: Body, motion: Motion, equipment: Equipment
         body: The person.
         motion: What the person does.
         equipment: What it is done with.
+        data: Overwritten, if given.
 
     Raises:
         InfeasibleMotion: Too fast for the feet to stay on the ground, out of the legs' or the ankles' reach, out of
@@ -90,7 +97,7 @@ def plan(model: mujoco.MjModel, body: Body, motion: Motion, equipment: Equipment
         ValueError: There is no such exercise.
     """
     exercise = exercise_named(motion.exercise)
-    data = mujoco.MjData(model)
+    data = data or mujoco.MjData(model)
     geometry = Geometry.of(body, motion, exercise, equipment)
     _refuse_crossed_feet(geometry)
     course = timeline(motion, tuple(share for _, share in exercise.stages), model.opt.timestep)
@@ -211,9 +218,9 @@ def _dynamics(
     supports, compliance = _supports(exercise, geometry, path)
     qpos, qvel = _qpos(planned.values), _qvel(planned.values, planned.slopes)
     qacc = Spline(qvel, 1.0 / PLAN_HZ).slopes
-    found = inverse_dynamics(model, data, qpos, qvel, qacc, supports, compliance)
-    torque, _ = Spline(found.torque, 1.0 / PLAN_HZ).fine(FINER, count)
     feedback = HEEL_RISE_FEEDBACK if motion.heel_rise_deg else exercise.feedback
+    found = inverse_dynamics(model, data, qpos, qvel, qacc, supports, compliance, with_push=feedback is not None)
+    torque, _ = Spline(found.torque, 1.0 / PLAN_HZ).fine(FINER, count)
     if feedback is None and exercise.height != "floor":
         return torque, None
     _refuse_imbalance(exercise, geometry, motion, path, qpos, found.pressure)
