@@ -24,6 +24,7 @@ from squat_env.timeline import MINIMUM_JERK_PEAK, PEAK_ACCELERATION, least_time,
 
 FINER = 16  # physics steps from one planned pose to the next
 PLAN_HZ = 1.0 / (FINER * TIMESTEP_S)
+TORQUE_EVERY = 2  # planned poses from one torque to the next; without feedback, closer ones change nothing
 KNOTS = 9  # of a stage, where the pelvis is placed
 BEYOND = 0.05  # how far beyond both ends of the only stage
 PLACED_M = 0.0005  # how far the centre of mass may be off
@@ -103,7 +104,7 @@ def plan(
     course = timeline(motion, tuple(share for _, share in exercise.stages), model.opt.timestep)
     place = _place_pelvis(model, data, geometry, motion, exercise)
     count = len(course.time)
-    coarse = np.arange(count // FINER + 2) / PLAN_HZ
+    coarse = np.arange(TORQUE_EVERY * (count // (TORQUE_EVERY * FINER) + 1) + 1) / PLAN_HZ
     way = np.interp(coarse, course.time, course.path)
     path = Path.of(exercise, way)
     posed = pose(geometry, motion, exercise, path, place(way), sample_sway(motion, coarse))
@@ -215,15 +216,17 @@ def _dynamics(
     count: int,
 ) -> tuple[np.ndarray, Balance | None]:
     """Feed-forward torque (N, 29) of `count` physics steps, and the feedback if the exercise needs it."""
-    supports, compliance = _supports(exercise, geometry, path)
-    qpos, qvel = _qpos(planned.values), _qvel(planned.values, planned.slopes)
-    qacc = Spline(qvel, 1.0 / PLAN_HZ).slopes
     feedback = HEEL_RISE_FEEDBACK if motion.heel_rise_deg else exercise.feedback
-    found = inverse_dynamics(model, data, qpos, qvel, qacc, supports, compliance, with_push=feedback is not None)
-    torque, _ = Spline(found.torque, 1.0 / PLAN_HZ).fine(FINER, count)
+    every = 1 if feedback is not None else TORQUE_EVERY
+    path = Path(**{name: way[::every] for name, way in vars(path).items()})
+    supports, compliance = _supports(exercise, geometry, path)
+    qvel = _qvel(planned.values, planned.slopes)
+    moving = _qpos(planned.values)[::every], qvel[::every], Spline(qvel, 1.0 / PLAN_HZ).slopes[::every]
+    found = inverse_dynamics(model, data, *moving, supports, compliance, with_push=feedback is not None)
+    torque, _ = Spline(found.torque, every / PLAN_HZ).fine(every * FINER, count)
     if feedback is None and exercise.height != "floor":
         return torque, None
-    _refuse_imbalance(exercise, geometry, motion, path, qpos, found.pressure)
+    _refuse_imbalance(exercise, geometry, motion, path, moving[0], found.pressure)
     if exercise.straight_trail:
         _refuse_light_foot(found.carried)
     if feedback is None:
