@@ -10,12 +10,16 @@ import numpy as np
 from generators.recipe import Recipe
 from generators.store import Repetition, Worn
 from generators.streams import Streams, record
+from squat_env.activities import sample_setting
 from squat_env.faults import FAULTS, severities
-from squat_env.labels import halfway, upright
+from squat_env.labels import upright
 from squat_env.landmarks import joint_angles
 from squat_env.population import ATTEMPTS, Draw, Prepared, Seeds, Wearing, prepare
+from squat_env.posture import InfeasibleMotion
 from squat_env.sensors import Scene, observe_scenes, read_sensors
 from squat_env.simulate import Outcome, Simulation, SimulationFailed, judge, simulate
+from squat_env.surroundings import Setting
+from squat_env.take import Take, capture
 
 REDRAW_REASONS = (
     "watch_inside",
@@ -160,22 +164,21 @@ def _failed(drawn: DrawnSet, reason: str) -> DrawnSet:
 
 def measure_set(recipe: Recipe, number: int, done: SimulatedSet) -> Iterator[Repetition]:
     """Cuts a simulated set into repetitions, each with its measured streams and labels."""
-    prepared, reference = done.prepared, done.prepared.reference
-    every = round(1.0 / (recipe.rate_hz * (done.simulation.time[1] - done.simulation.time[0])))
-    scenes = observe_scenes(prepared.model, done.simulation.qpos[::every])
-    sample = _shared(done, scenes[0], every)
-    worn = _record_all(recipe, number, done, scenes, every)
-    repetition = reference.repetition[::every]
-    starts = np.cumsum([0.0, *(cycle.duration_s for cycle in prepared.draw.motion.cycles)])
-    for cycle, begin in enumerate(starts[:-1]):
-        rows, time = repetition == cycle, sample["time"] - begin
-        first, *also = (_cut(streams, rows, starts, cycle) for streams in worn)
+    prepared = done.prepared
+    setting, take = surround(recipe, number, done)
+    every = round(1.0 / (recipe.rate_hz * (take.simulation.time[1] - take.simulation.time[0])))
+    scenes = observe_scenes(prepared.model, take.simulation.qpos[::every])
+    sample = _shared(take, scenes[0], every)
+    worn = _record_all(recipe, number, prepared, take.simulation, scenes, every)
+    for cycle, begin in enumerate(take.starts[:-1]):
+        rows, time = take.repetition[::every] == cycle, sample["time"] - begin
+        first, *also = (_cut(streams, rows, take.starts, cycle) for streams in worn)
         yield Repetition(
             index=number * recipe.repetitions_a_set + cycle,
             sample={name: values[rows] for name, values in (sample | {"time": time}).items()} | first.sample,
             range=first.range,
             repetition={"set": number, "repetition": cycle, "subject": number, **_form(recipe, prepared.draw)},
-            drawn=_drawn(done, cycle),
+            drawn=_drawn(done, cycle) | _drawn_around(setting, take),
             also=tuple(
                 Worn(sample=streams.sample, range=streams.range, drawn=_drawn_of(wearing))
                 for streams, wearing in zip(also, prepared.draw.also, strict=True)
@@ -183,27 +186,56 @@ def measure_set(recipe: Recipe, number: int, done: SimulatedSet) -> Iterator[Rep
         )
 
 
-def _shared(done: SimulatedSet, scene: Scene, every: int) -> dict[str, np.ndarray]:
+def surround(recipe: Recipe, number: int, done: SimulatedSet) -> tuple[Setting, Take]:
+    """Draws what surrounds the repetitions of a simulated set, again where a leg would be too short for it.
+
+    Raises:
+        RuntimeError: No draw was possible.
+    """
+    draw, exercise = done.prepared.draw, done.prepared.reference.exercise
+    seeds = Seeds(seed=recipe.seed, index=number)
+    for attempt in range(ATTEMPTS):
+        setting = sample_setting(
+            recipe.population.surroundings,
+            seeds.generator("surroundings", attempt),
+            body=draw.body,
+            repetitions=recipe.repetitions_a_set,
+            has_seat=exercise.height == "seat",
+            hands_free=draw.equipment.load == "none",
+            stands=exercise.height != "floor",
+        )
+        try:
+            return setting, capture(done.prepared, done.simulation, setting)
+        except InfeasibleMotion as error:
+            done.redraws[error.reason] += 1
+    raise RuntimeError(
+        f"nothing that was drawn in {ATTEMPTS} draws can surround set {number} of seed {recipe.seed}; "
+        "narrow the recipe's population.surroundings"
+    )
+
+
+def _shared(take: Take, scene: Scene, every: int) -> dict[str, np.ndarray]:
     """What all mountings have in common: times, labels and the body's pose."""
-    reference = done.prepared.reference
-    repetition = reference.repetition[::every]
-    thresholds = halfway(reference.qpos[:, 2], reference.repetition)
+    phase = upright(scene.pelvis_height, take.threshold[::every])
+    outside_and_down = (take.activity[::every] != 0) & (phase == 0)
     return {
-        "time": done.simulation.time[::every],
-        "phase": upright(scene.pelvis_height, thresholds[repetition]),
-        "phase4": reference.phase4[::every],
-        "activity": np.zeros(len(repetition), np.int8),
-        "dynamics": np.ones(len(repetition), np.uint8),
+        "time": take.simulation.time[::every],
+        "phase": phase,
+        "phase4": np.where(outside_and_down, np.int8(-1), take.phase4[::every]),
+        "activity": take.activity[::every],
+        "dynamics": take.dynamics[::every],
         "joint_angles": joint_angles(scene.landmarks),
         "landmarks": scene.landmarks,
     }
 
 
-def _record_all(recipe: Recipe, number: int, done: SimulatedSet, scenes: list[Scene], every: int) -> list[Streams]:
-    seeds, model = Seeds(seed=recipe.seed, index=number), done.prepared.model
+def _record_all(
+    recipe: Recipe, number: int, prepared: Prepared, simulation: Simulation, scenes: list[Scene], every: int
+) -> list[Streams]:
+    seeds = Seeds(seed=recipe.seed, index=number)
     return [
-        record(recipe, seeds, k, wearing, read_sensors(model, done.simulation, k), scene, every)
-        for k, (wearing, scene) in enumerate(zip(done.prepared.draw.worn, scenes, strict=True))
+        record(recipe, seeds, k, wearing, read_sensors(prepared.model, simulation, k), scene, every)
+        for k, (wearing, scene) in enumerate(zip(prepared.draw.worn, scenes, strict=True))
     ]
 
 
@@ -241,6 +273,16 @@ def _drawn(done: SimulatedSet, cycle: int) -> dict[str, Any]:
     values |= {f"severity.{name}": found.get(name, 0.0) for name in FAULTS}
     values |= {f"redraws.{reason}": done.redraws[reason] for reason in REDRAW_REASONS}
     return values | dict(flatten(done.outcome, "outcome"))
+
+
+def _drawn_around(setting: Setting, take: Take) -> dict[str, Any]:
+    """How the person walks, and how much was done around the set's repetitions."""
+    played = take.dynamics == 0
+    return dict(flatten(setting.gait, "gait")) | {
+        "surroundings.from_seat": int(setting.seated),
+        "surroundings.steps": sum(len(one.steps) for one in setting.interludes),
+        "surroundings.played_s": float(played.sum() * (take.simulation.time[1] - take.simulation.time[0])),
+    }
 
 
 def _drawn_of(wearing: Wearing) -> dict[str, Any]:

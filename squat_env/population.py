@@ -19,6 +19,7 @@ from squat_env.posture import InfeasibleMotion
 from squat_env.reference import Reference, plan
 from squat_env.sensors import body_shapes
 from squat_env.surface import same_limb
+from squat_env.surroundings import Surroundings
 
 ATTEMPTS = 200  # redraws before a population is refused
 MOTIONS_A_FAULT = 20  # draws of a motion before other faults are drawn
@@ -32,12 +33,14 @@ class Population:
     Attributes:
         body, placement, devices: Of every exercise.
         motion: None for the exercise's own ranges.
+        surroundings: What is done before, between and after the repetitions of a recorded set.
     """
 
     body: BodyRanges = BodyRanges()
     motion: MotionRanges | None = None
     placement: PlacementRanges = PlacementRanges()
     devices: DeviceRanges = DeviceRanges()
+    surroundings: Surroundings = Surroundings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,7 @@ class Seeds:
     seed: int
     index: int
 
-    GROUPS = ("body", "placement", "motion", "devices", "noise", "equipment", "exercise", "faults")
+    GROUPS = ("body", "placement", "motion", "devices", "noise", "equipment", "exercise", "faults", "surroundings")
 
     def generator(self, group: str, attempt: int = 0, mounting: int = 0) -> np.random.Generator:
         """The stream of a group at a given attempt to draw it, for one of the mountings worn at once."""

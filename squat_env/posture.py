@@ -212,7 +212,8 @@ def pose(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, pla
     if exercise.height == "floor":
         legs = np.array([_hovering(motion, path.depth, bend) for _ in range(2)])
     else:
-        legs = _legs(geometry, motion, root[:, :3], pelvis, feet, ankles, toes, path.depth)
+        valgus = motion.knee_valgus_m * np.clip(path.depth, 0.0, 1.0) ** 2
+        legs = leg_angles(geometry, root[:, :3], pelvis, feet, ankles, toes, geometry.feet[None, :, :, 0], valgus)
         if exercise.lifts:
             free, share = legs[geometry.lead], minimum_jerk(path.depth)[:, None]
             legs[geometry.lead] = free + share * (_raised(motion) - free)
@@ -281,26 +282,31 @@ def _pelvis_height(
     return height + path.depth * (geometry.rest_height - height) if seated else height
 
 
-def _legs(
+def leg_angles(
     geometry: Geometry,
-    motion: Motion,
     position: np.ndarray,
     pelvis: np.ndarray,
     feet: np.ndarray,
     ankles: np.ndarray,
     toes: np.ndarray,
-    depth: np.ndarray,
+    ahead: np.ndarray,
+    valgus_m: np.ndarray,
 ) -> np.ndarray:
-    """Closed-form inverse kinematics: (2, K, 8) angles of the legs; the knees point where the feet point.
+    """Closed-form inverse kinematics: (2, K, 8) angles of the legs.
 
     Args:
-        geometry, motion: The set.
+        geometry: The person's.
         position: (K, 3) of the pelvis [m].
         pelvis: (K, 3, 3) its orientation.
         feet, ankles, toes: (K, 2, 3, 3), (K, 2, 3), (K, 2), see `_feet`.
-        depth: (K,).
+        ahead: (K or 1, 2, 3) where the knees point.
+        valgus_m: (K,) how far they come inwards.
+
+    Raises:
+        InfeasibleMotion: A leg is too short.
     """
-    sign = np.repeat([1.0, -1.0], len(depth))[:, None]  # rows are the left leg's, then the right one's
+    count = len(position)
+    sign = np.repeat([1.0, -1.0], count)[:, None]  # rows are the left leg's, then the right one's
     signs = np.hstack([-np.ones_like(sign), sign, sign])
     ankle, sole, across = _by_side(ankles), _by_side(feet), np.concatenate([pelvis, pelvis]).transpose(0, 2, 1)
     hip = np.concatenate([position + pelvis @ side for side in geometry.hips])
@@ -313,15 +319,14 @@ def _legs(
             f"a leg of {longest:.3f} m cannot span {distance.max():.3f} m; bend the standing knee or narrow the stance",
         )
     up = line / distance[:, None]
-    foot = np.repeat(geometry.feet[:, :, 0], len(depth), axis=0)
-    ahead = foot - up * np.vecdot(up, foot)[:, None]
+    forwards = _by_side(np.broadcast_to(ahead, (count, 2, 3)))
+    ahead = forwards - up * np.vecdot(up, forwards)[:, None]
     ahead /= np.sqrt(np.vecdot(ahead, ahead))[:, None]
     along = (distance**2 + geometry.thigh**2 - geometry.shank**2) / (2 * distance)
     out = np.sqrt(np.maximum(geometry.thigh**2 - along**2, 0.0))
     hinge = cross(up, ahead)
-    if motion.knee_valgus_m:
-        inwards = motion.knee_valgus_m * np.tile(np.clip(depth, 0.0, 1.0) ** 2, 2) / np.maximum(out, 0.02)
-        inwards = np.clip(inwards, 0.0, 0.8)[:, None]
+    if valgus_m.any():
+        inwards = np.clip(np.tile(valgus_m, 2) / np.maximum(out, 0.02), 0.0, 0.8)[:, None]
         straight = np.sqrt(1.0 - inwards**2)
         ahead, hinge = straight * ahead - sign * inwards * hinge, straight * hinge + sign * inwards * ahead
     knee = hip - along[:, None] * up + out[:, None] * ahead
@@ -332,7 +337,7 @@ def _legs(
     angles[:, 3] = angles_yxz(thigh.transpose(0, 2, 1) @ shank, (1, 1, 1))[:, 0]
     angles[:, 4:7] = angles_yxz(shank.transpose(0, 2, 1) @ sole, signs)
     angles[:, 7] = _by_side(toes)
-    return angles.reshape(2, len(depth), 8)
+    return angles.reshape(2, count, 8)
 
 
 def _by_side(both: np.ndarray) -> np.ndarray:

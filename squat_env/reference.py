@@ -11,6 +11,7 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from squat_env.body import Body
+from squat_env.coordinates import qpos_of, qvel_of
 from squat_env.dynamics import Balance, inverse_dynamics
 from squat_env.equipment import NO_EQUIPMENT, Equipment
 from squat_env.exercises import Exercise, exercise_named
@@ -117,8 +118,8 @@ def plan(
         exercise=exercise,
         lead=geometry.lead,
         time=course.time,
-        qpos=_qpos(place),
-        qvel=_qvel(place, rate),
+        qpos=qpos_of(place),
+        qvel=qvel_of(place, rate),
         torque=torque,
         depth=fine.depth,
         phase4=course.phase4,
@@ -185,7 +186,7 @@ def _balanced(
         sunk = float(np.ptp(posed.root[:, 2]))
         if share is not None and not attempt:
             _refuse_haste(motion, share, sunk, SURELY)
-        com = np.array([_centre_of_mass(model, data, qpos) for qpos in _qpos(np.hstack([posed.root, posed.joints]))])
+        com = np.array([_centre_of_mass(model, data, qpos) for qpos in qpos_of(np.hstack([posed.root, posed.joints]))])
         off = target - com[:, :2]
         # secant: what the last correction left over tells how far the centre of mass follows the pelvis
         left = np.divide(off, before, out=np.zeros(off.shape), where=np.abs(before) > PLACED_M)
@@ -220,8 +221,8 @@ def _dynamics(
     every = 1 if feedback is not None else TORQUE_EVERY
     path = Path(**{name: way[::every] for name, way in vars(path).items()})
     supports, compliance = _supports(exercise, geometry, path)
-    qvel = _qvel(planned.values, planned.slopes)
-    moving = _qpos(planned.values)[::every], qvel[::every], Spline(qvel, 1.0 / PLAN_HZ).slopes[::every]
+    qvel = qvel_of(planned.values, planned.slopes)
+    moving = qpos_of(planned.values)[::every], qvel[::every], Spline(qvel, 1.0 / PLAN_HZ).slopes[::every]
     found = inverse_dynamics(model, data, *moving, supports, compliance, with_push=feedback is not None)
     torque, _ = Spline(found.torque, every / PLAN_HZ).fine(every * FINER, count)
     if feedback is None and exercise.height != "floor":
@@ -354,27 +355,3 @@ def _beyond(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Distance (K,) of points (K, 2) outside the convex hull of the corners; negative inside [m]."""
     hull = ConvexHull(corners).equations
     return (points @ hull[:, :2].T + hull[:, 2]).max(1)
-
-
-def _qpos(planned: np.ndarray) -> np.ndarray:
-    """qpos (K, 36) of roots and joints (K, 35); the root's quaternion turns by yaw, then pitch, then roll."""
-    half = 0.5 * planned[:, 3:6]
-    (cr, cp, cy), (sr, sp, sy) = np.cos(half).T, np.sin(half).T
-    qpos = np.empty((len(planned), 1 + planned.shape[1]))
-    qpos[:, :3], qpos[:, 7:] = planned[:, :3], planned[:, 6:]
-    qpos[:, 3] = cr * cp * cy + sr * sp * sy
-    qpos[:, 4] = sr * cp * cy - cr * sp * sy
-    qpos[:, 5] = cr * sp * cy + sr * cp * sy
-    qpos[:, 6] = cr * cp * sy - sr * sp * cy
-    return qpos
-
-
-def _qvel(planned: np.ndarray, rate: np.ndarray) -> np.ndarray:
-    """qvel (K, 35) of roots and joints and their rates (K, 35): the root's angular velocity is in its own frame."""
-    (roll, pitch), (d_roll, d_pitch, d_yaw) = planned[:, 3:5].T, rate[:, 3:6].T
-    sin, cos = np.sin(roll), np.cos(roll)
-    qvel = rate.copy()
-    qvel[:, 3] = d_roll - d_yaw * np.sin(pitch)
-    qvel[:, 4] = d_pitch * cos + d_yaw * np.cos(pitch) * sin
-    qvel[:, 5] = -d_pitch * sin + d_yaw * np.cos(pitch) * cos
-    return qvel

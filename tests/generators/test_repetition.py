@@ -1,5 +1,6 @@
 """Recipes and the repetitions made from them."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from squat_env.motion import MotionRanges
 from squat_env.population import MOTIONS_A_FAULT, Population, Seeds, prepare
 from squat_env.sensors import observe_scene, observe_scenes, read_sensors
 from squat_env.simulate import simulate
+from squat_env.surroundings import Surroundings
 from squat_env.wobble import Looseness
 
 
@@ -240,3 +242,25 @@ def test_arms_at_the_same_motion_read_the_range_that_is_true(made):
         clear = (sample["line_of_sight"] == 1) & np.isfinite(sample["range"])
         if clear.sum() > 20:
             assert np.median(np.abs(sample["range"] - sample["range_ideal"])[clear]) < 0.25
+
+
+def test_what_surrounds_repetitions_is_kept_with_them_and_marked():
+    around = Surroundings(before=1.0, between=1.0, after=1.0)
+    recipe = randomised(
+        repetitions=6, repetitions_a_set=3, shard_repetitions=6, population=Population(surroundings=around)
+    )
+    bare = list(make_repetitions(replace(recipe, population=Population()), 0, 3))
+    made = list(make_repetitions(recipe, 0, 3))
+    (again,) = make_repetitions(recipe, 1, 2)
+    assert np.array_equal(again.sample["watch_accel"], made[1].sample["watch_accel"], equal_nan=True)
+    for repetition, plain in zip(made, bare, strict=True):
+        sample = repetition.sample
+        assert len(sample["time"]) > len(plain.sample["time"])
+        assert np.array_equal(sample["activity"] == 0, sample["dynamics"] == 1)
+        assert (sample["phase"][sample["activity"] == 2] == 1).all()
+        assert 0 <= sample["time"][0] < 0.05
+        assert np.allclose(np.diff(sample["time"]), 0.05)
+        assert repetition.drawn["surroundings.played_s"] > 0
+        assert plain.drawn["surroundings.played_s"] == 0
+    jumps = [np.abs(b.sample["landmarks"][0] - a.sample["landmarks"][-1]).max() for a, b in itertools.pairwise(made)]
+    assert max(jumps) < 0.15

@@ -1,0 +1,258 @@
+"""One uninterrupted capture of a simulated person: repetitions under physics, and what surrounds them, in one stream.
+
+The pieces are put together so that poses, velocities and accelerations go on; a set that is cut off at the seat begins
+with a rise and ends with the descent that went before it. The ground is the same everywhere, so what follows an
+interlude is turned and shifted to where the person has walked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import mujoco
+import numpy as np
+
+from squat_env.coordinates import coordinates_of, moved
+from squat_env.footwork import KNOT_HZ, Footing, Footwork
+from squat_env.interlude import Interlude, Passage, Poise, perform
+from squat_env.labels import halfway
+from squat_env.placement import SIDES
+from squat_env.playback import play
+from squat_env.population import Prepared
+from squat_env.posture import Geometry
+from squat_env.reference import Reference
+from squat_env.rotations import about
+from squat_env.simulate import Simulation
+from squat_env.surroundings import Setting
+from squat_env.timeline import BOTTOM
+
+EXERCISE, STANDING, WALKING, SITTING = range(4)
+STEPPING = 0.12  # intensity of the gait from which on a person walks
+SLOPE_ROWS = 12  # on either side, from which velocity and acceleration are taken
+FLAT_RAD = np.deg2rad(0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """A capture at the physics rate.
+
+    Attributes:
+        simulation: Its states and ideal readings.
+        phase4: (N,) int8: 0 stand, 1 descent, 2 bottom, 3 ascent.
+        repetition: (N,) int64 the repetition that a sample is kept with, increasing.
+        threshold: (N,) height of the pelvis above which that repetition is upright [m].
+        activity: (N,) int8: 0 the exercise, 1 standing about, 2 walking, 3 sitting.
+        dynamics: (N,) uint8: 1 simulated under physics, 0 poses played back.
+        starts: (R + 1,) where each repetition's samples begin, and the end [s].
+    """
+
+    simulation: Simulation
+    phase4: np.ndarray
+    repetition: np.ndarray
+    threshold: np.ndarray
+    activity: np.ndarray
+    dynamics: np.ndarray
+    starts: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    """Some rows of the physics, or an interlude between two of its rows (None: an end of the recording)."""
+
+    owner: int
+    rows: tuple[int, int] = (0, 0)
+    interlude: Interlude | None = None
+    leaves: int | None = None
+    meets: int | None = None
+
+
+def capture(prepared: Prepared, simulation: Simulation, setting: Setting | None = None) -> Take:
+    """Puts a simulated set and what surrounds it together.
+
+    Raises:
+        InfeasibleMotion: An interlude asks more of a leg than it has.
+    """
+    if setting is None or not setting.interludes:
+        return _bare(prepared, simulation)
+    reference, model, draw = prepared.reference, prepared.model, prepared.draw
+    geometry = Geometry.of(draw.body, draw.motion, reference.exercise, draw.equipment)
+    stance = _Stance(model, geometry, simulation, reference)
+    thresholds = halfway(reference.qpos[:, 2], reference.repetition)
+    parts, place = [], np.zeros(3)
+    for piece in _order(reference.repetition, reference.phase4, setting):
+        if piece.interlude is None:
+            begin, end = piece.rows
+            origin = stance.origin(begin)
+            if not parts:
+                place = np.array([*origin, 0.0])
+            shift = place[:2] - about("z", place[2])[:2, :2] @ origin
+            rows = slice(begin, end)
+            part = _sliced(simulation, rows)
+            owner = reference.repetition[rows] if not setting.seated else _seats(reference, begin, end, piece.owner)
+            parts.append(
+                (
+                    replace(part, qpos=moved(part.qpos, shift, place[2])),
+                    reference.phase4[rows],
+                    owner,
+                    np.zeros(end - begin, np.int8),
+                    np.ones(end - begin, np.uint8),
+                )
+            )
+            place = np.array(
+                [*(shift + about("z", place[2])[:2, :2] @ stance.origin(min(end, len(reference.time) - 1))), place[2]]
+            )
+            continue
+        passage = _passage(piece, stance, geometry, setting, model.opt.timestep)
+        if piece.leaves is None:  # the repetitions begin where they were simulated
+            meets = stance.origin(piece.meets or 0)
+            place = np.array([*(meets - about("z", -passage.end[2])[:2, :2] @ passage.end[:2]), -passage.end[2]])
+        played = play(model, passage.course)
+        count = len(played.time)
+        parts.append(
+            (
+                replace(played, qpos=moved(played.qpos, place[:2], place[2])),
+                np.zeros(count, np.int8),
+                np.full(count, piece.owner),
+                _activity(piece.interlude, passage, played.time),
+                np.zeros(count, np.uint8),
+            )
+        )
+        place = np.array([*(place[:2] + about("z", place[2])[:2, :2] @ passage.end[:2]), place[2] + passage.end[2]])
+    return _joined(parts, thresholds, model.opt.timestep)
+
+
+def _bare(prepared: Prepared, simulation: Simulation) -> Take:
+    reference = prepared.reference
+    thresholds = halfway(reference.qpos[:, 2], reference.repetition)
+    return Take(
+        simulation=simulation,
+        phase4=reference.phase4,
+        repetition=reference.repetition,
+        threshold=thresholds[reference.repetition],
+        activity=np.zeros(len(reference.time), np.int8),
+        dynamics=np.ones(len(reference.time), np.uint8),
+        starts=np.cumsum([0.0, *(cycle.duration_s for cycle in prepared.draw.motion.cycles)]),
+    )
+
+
+def _sliced(simulation: Simulation, rows: slice) -> Simulation:
+    return Simulation(
+        time=simulation.time[rows],
+        qpos=simulation.qpos[rows],
+        sensors=simulation.sensors[rows],
+    )
+
+
+def _joined(parts: Sequence[tuple], thresholds: np.ndarray, timestep: float) -> Take:
+    simulations, phase4, owner, activity, dynamics = zip(*parts, strict=True)
+    count = sum(len(part.time) for part in simulations)
+    repetition = np.concatenate(owner)
+    bounds = np.searchsorted(repetition, np.arange(len(thresholds)))
+    return Take(
+        simulation=Simulation(
+            time=np.arange(count) * timestep,
+            qpos=np.concatenate([part.qpos for part in simulations]),
+            sensors=np.concatenate([part.sensors for part in simulations]),
+        ),
+        phase4=np.concatenate(phase4),
+        repetition=repetition,
+        threshold=thresholds[repetition],
+        activity=np.concatenate(activity),
+        dynamics=np.concatenate(dynamics),
+        starts=np.array([*bounds, count]) * timestep,
+    )
+
+
+def _order(repetition: np.ndarray, phase4: np.ndarray, setting: Setting) -> list[_Piece]:
+    """The pieces one after the other."""
+    count, last = int(repetition[-1]) + 1, len(repetition) - 1
+    cuts = [0, *np.searchsorted(repetition, np.arange(1, count)).tolist(), last]
+    pieces: list[_Piece] = []
+    begin = 0
+    if setting.seated:
+        begin = _seat(repetition, phase4, 0)
+    elif setting.before is not None:
+        pieces.append(_Piece(owner=0, interlude=setting.before, meets=0))
+    for number, between in enumerate(setting.between):
+        if between is not None:
+            cut = cuts[number + 1]
+            pieces.append(_Piece(owner=number, rows=(begin, cut)))
+            pieces.append(_Piece(owner=number, interlude=between, leaves=cut, meets=cut))
+            begin = cut
+    ends = setting.seated or setting.after is not None
+    pieces.append(_Piece(owner=count - 1, rows=(begin, last if ends else last + 1)))
+    if setting.seated:
+        pieces.append(_Piece(owner=count - 1, interlude=setting.around, leaves=last, meets=0))
+        pieces.append(_Piece(owner=count - 1, rows=(0, _seat(repetition, phase4, 0))))
+    elif setting.after is not None:
+        pieces.append(_Piece(owner=count - 1, interlude=setting.after, leaves=last))
+    return pieces
+
+
+def _seat(repetition: np.ndarray, phase4: np.ndarray, number: int) -> int:
+    """The row in the middle of a repetition's time on the seat."""
+    return int(np.median(np.flatnonzero((repetition == number) & (phase4 == BOTTOM))))
+
+
+def _seats(reference: Reference, begin: int, end: int, owner: int) -> np.ndarray:
+    """From seat to seat: the repetition (end - begin,) that each row of a set that begins seated is kept with."""
+    count = int(reference.repetition[-1]) + 1
+    seats = [_seat(reference.repetition, reference.phase4, number) for number in range(count)]
+    if end <= seats[0]:
+        return np.full(end - begin, owner)
+    return np.searchsorted(seats, np.arange(begin, end), "right") - 1
+
+
+def _passage(piece: _Piece, stance: "_Stance", geometry: Geometry, setting: Setting, timestep: float) -> Passage:
+    assert piece.interlude is not None
+    ends = [stance.poise(row) if row is not None else None for row in (piece.leaves, piece.meets)]
+    start, end = (one or next(other.still for other in ends if other is not None) for one in ends)
+    free = piece.leaves is None, piece.meets is None
+    return perform(piece.interlude, geometry, setting.gait, start, end, timestep=timestep, free=free)
+
+
+def _activity(interlude: Interlude, passage: Passage, time: np.ndarray) -> np.ndarray:
+    """Standing about, walking or sitting, (N,) int8."""
+    work: Footwork = passage.footwork
+    knots = np.minimum((time * KNOT_HZ).astype(int), len(work.time) - 1)
+    activity = np.where(work.intensity[knots] > STEPPING, WALKING, STANDING).astype(np.int8)
+    for dip in interlude.dips:
+        if not dip.up_s:
+            activity[time > dip.start_s + dip.down_s] = SITTING
+    return activity
+
+
+class _Stance:
+    """How the simulated body stands at any row of the physics."""
+
+    def __init__(self, model: mujoco.MjModel, geometry: Geometry, simulation: Simulation, reference: Reference):
+        self._model, self._data, self._geometry = model, mujoco.MjData(model), geometry
+        self._simulation, self._reference = simulation, reference
+        self._ankles = [model.site(f"{side}_ankle").id for side in SIDES]
+
+    def _feet(self, row: int) -> Footing:
+        """The feet on the ground, in the world."""
+        self._data.qpos[:] = self._simulation.qpos[row]
+        mujoco.mj_kinematics(self._model, self._data)
+        turn = self._data.site_xmat[self._ankles].reshape(2, 3, 3)
+        yaw = np.arctan2(turn[:, 1, 0], turn[:, 0, 0])
+        pitch = np.arcsin(np.clip(-turn[:, 2, 0], -1.0, 1.0))
+        pitch = np.where(pitch > FLAT_RAD, pitch, 0.0)
+        ball = self._geometry.foot.toes
+        ahead = ball[0] - np.cos(pitch) * ball[0] - np.sin(pitch) * ball[2]
+        place = self._data.site_xpos[self._ankles, :2] - ahead[:, None] * np.column_stack([np.cos(yaw), np.sin(yaw)])
+        return Footing(place=place, yaw=yaw, pitch=pitch)
+
+    def origin(self, row: int) -> np.ndarray:
+        """(2,) middle of the feet in the world [m]."""
+        return self._feet(row).place.mean(0)
+
+    def poise(self, row: int) -> Poise:
+        """The pose at a row, in the body's frame; velocity and acceleration are those of its plan."""
+        near = slice(max(row - SLOPE_ROWS, 0), row + SLOPE_ROWS + 1)
+        planned = coordinates_of(self._reference.qpos[near])
+        since = (np.arange(len(planned)) - (row - near.start)) * self._model.opt.timestep
+        _, curve, rate, _ = np.polyfit(since, planned, 3)
+        feet, value = self._feet(row), coordinates_of(self._simulation.qpos[row : row + 1])[0]
+        origin = feet.place.mean(0)
+        value[:2] -= origin
+        return Poise(value=value, rate=rate, curve=2.0 * curve, feet=replace(feet, place=feet.place - origin))
