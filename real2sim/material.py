@@ -15,6 +15,7 @@ from real2sim.networks import load_network
 from real2sim.parties import adaptation_recordings, on_grid
 from real2sim.run import Run
 from real2sim.training import TrainingSettings
+from real2sim.truths import TRUTHS
 from real2sim.windows import Sequence, Statistics, Windows, cut, from_dataset, split, statistics_of, take
 
 SHARES = (0.7, 0.15, 0.15)
@@ -157,7 +158,8 @@ def simulated_sequences(run: Run, name: str) -> list[list[Sequence]]:
 
 @lru_cache(maxsize=3)
 def _dealt(folder: str, groups: tuple[str, ...], seed: int) -> list[list[Sequence]]:
-    return split(from_dataset(Dataset(folder), groups), SHARES, np.random.default_rng(seed))
+    sequences = from_dataset(Dataset(folder), groups, truths=TRUTHS)
+    return split(sequences, SHARES, np.random.default_rng(seed))
 
 
 def _labelled_samples(sequence: Sequence) -> Sequence:

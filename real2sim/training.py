@@ -34,22 +34,28 @@ class TrainingSettings:
         batch: Windows a step.
         learning_rate: Of Adam.
         clip: Largest norm of the gradient.
+        decay: Share of the epochs, at the end, in which the learning rate falls to 0 in a straight line.
     """
 
-    epochs: int = 20
+    epochs: int = 14
     patience: int = 6
     batch: int = 128
     learning_rate: float = 3e-3
     clip: float = 1.0
+    decay: float = 0.5
+
+    def rate(self, done: float) -> float:
+        """The learning rate when this share of the epochs is done."""
+        return self.learning_rate * min(1.0, (1.0 - done) / self.decay) if self.decay else self.learning_rate
 
     def scaled(self, effort: float) -> "TrainingSettings":
         """The same with this share of the epochs, at least 2."""
         return replace(self, epochs=max(2, round(self.epochs * effort)))
 
 
-FINE_TUNING = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=5e-4)
-SMALL_DATA = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=1e-3)
-ALL_LABELS = TrainingSettings(epochs=30, patience=6, batch=64, learning_rate=2e-3)
+FINE_TUNING = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=5e-4, decay=0.0)
+SMALL_DATA = TrainingSettings(epochs=60, patience=12, batch=32, learning_rate=1e-3, decay=0.0)
+ALL_LABELS = TrainingSettings(epochs=30, patience=6, batch=64, learning_rate=2e-3, decay=0.0)
 AUTOENCODER = TrainingSettings(epochs=16, patience=5)
 
 
@@ -75,11 +81,13 @@ class MineSettings:
 
 @dataclass(frozen=True)
 class Batches:
-    """Windows as tensors: values (N, W, C), present (N, W, C), phase (N, W)."""
+    """Windows as tensors: values (N, W, C), present (N, W, C), phase (N, W), sequence (N,), truth (N, W) by name."""
 
     values: Tensor
     present: Tensor
     phase: Tensor
+    sequence: Tensor
+    truth: dict[str, Tensor]
 
     @classmethod
     def of(cls, windows: Windows, device: str = "cpu") -> "Batches":
@@ -88,13 +96,16 @@ class Batches:
             torch.as_tensor(windows.values, dtype=torch.float32, device=device),
             torch.as_tensor(windows.present, dtype=torch.float32, device=device),
             torch.as_tensor(windows.phase, dtype=torch.long, device=device),
+            torch.as_tensor(windows.sequence, dtype=torch.long, device=device),
+            {name: torch.as_tensor(known, device=device) for name, known in windows.truth.items()},
         )
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, index: Tensor) -> "Batches":
-        return Batches(self.values[index], self.present[index], self.phase[index])
+        truth = {name: known[index] for name, known in self.truth.items()}
+        return Batches(self.values[index], self.present[index], self.phase[index], self.sequence[index], truth)
 
 
 Loss = Callable[[Batches], Tensor]
@@ -139,7 +150,9 @@ def fit(
         best, best_loss, since, curve = found[0], found[1]["best_loss"], found[1]["since"], found[1]["curve"]
     while len(curve) < settings.epochs and since < settings.patience:
         network.train()
-        for index in torch.randperm(len(train)).split(settings.batch):
+        batches = torch.randperm(len(train)).split(settings.batch)
+        for number, index in enumerate(batches):
+            _set_rate(optimiser, settings.rate((len(curve) + number / len(batches)) / settings.epochs))
             optimiser.zero_grad()
             value = loss(train[index])
             if not torch.isfinite(value):
@@ -159,6 +172,11 @@ def fit(
     network.load_state_dict(best)
     network.eval()
     return curve
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
 
 def _not_a_number(network: nn.Module, value: float, epoch: int, settings: TrainingSettings) -> str:
@@ -195,7 +213,7 @@ def sample(mu: Tensor, log_var: Tensor) -> Tensor:
     return mu + torch.randn_like(mu) * (0.5 * log_var).exp()
 
 
-def _divergence_weight(windows: Batches) -> float:
+def divergence_weight(windows: Batches) -> float:
     """Divides the evidence bound of unit variance by half the number of values, as `reconstruction_loss` does."""
     return 2.0 / (windows.values.shape[1] * windows.values.shape[2])
 
@@ -290,7 +308,7 @@ def train_one_encoder(
     with reproducible(seed):
         network = OneEncoderVAE(Sizes(channels=len(train.channels)))
         windows = Batches.of(train)
-        weight = _divergence_weight(windows)
+        weight = divergence_weight(windows)
 
         def loss(batch: Batches) -> Tensor:
             mu, log_var = network.encoder(batch.values)
@@ -365,7 +383,7 @@ def autoencoder_loss(network: TwoEncoderVAE, batch: Batches) -> tuple[Tensor, Te
     z_c = network.content(batch.values)
     mu, log_var = network.style(batch.values)
     z_s = sample(mu, log_var)
-    loss = reconstruction_loss(network.decode(z_c, z_s), batch) + _divergence_weight(batch) * divergence(mu, log_var)
+    loss = reconstruction_loss(network.decode(z_c, z_s), batch) + divergence_weight(batch) * divergence(mu, log_var)
     return loss, z_c, z_s
 
 

@@ -9,9 +9,9 @@ window.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as ListLike
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,6 +66,10 @@ class Dataset(Protocol):
         ...
 
 
+Truth = Callable[[Dataset, int, int], np.ndarray]
+"""Reads something of every sample (T,) of the repetitions [start, stop) of a dataset."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sequence:
     """One uninterrupted stretch on one uniform grid.
@@ -80,6 +84,7 @@ class Sequence:
         repetition: (T,) int64; number of the repetition in its recording or dataset, -1 unknown.
         count: How many repetitions it holds, also where none is numbered; 0 unknown.
         start_s: Time of the first sample on the recording's clock, s.
+        truth: (T,) float32 each, what a simulation knows of every sample, see `real2sim.truths`.
     """
 
     name: str
@@ -91,6 +96,7 @@ class Sequence:
     repetition: np.ndarray
     count: int = 0
     start_s: float = 0.0
+    truth: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.phase)
@@ -129,6 +135,7 @@ class Windows:
         phase: (N, W) int8; -1 unlabelled or beyond the end of the sequence.
         sequence: (N,) int64, index into the list of sequences that was cut.
         start: (N,) int64, first sample within the sequence.
+        truth: (N, W) float32 each, what all the sequences' `truth` hold; NaN beyond the end of the sequence.
     """
 
     channels: tuple[str, ...]
@@ -137,6 +144,7 @@ class Windows:
     phase: np.ndarray
     sequence: np.ndarray
     start: np.ndarray
+    truth: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.start)
@@ -219,6 +227,8 @@ def cut(sequences: ListLike[Sequence], statistics: Statistics, *, window: int = 
     present = np.isfinite(values)
     normal = np.where(present, (values - statistics.mean) / statistics.std, 0.0).astype(np.float32)
     phase = np.concatenate([*(s.phase for s in sequences), np.array([-1])]).astype(np.int8)
+    told = set.intersection(*(set(s.truth) for s in sequences)) if sequences else set()
+    truth = {name: np.append(np.concatenate([s.truth[name] for s in sequences]), np.nan) for name in sorted(told)}
     return Windows(
         channels=statistics.channels,
         values=normal[rows],
@@ -226,18 +236,24 @@ def cut(sequences: ListLike[Sequence], statistics: Statistics, *, window: int = 
         phase=phase[rows],
         sequence=sequence,
         start=start,
+        truth={name: known.astype(np.float32)[rows] for name, known in truth.items()},
     )
 
 
 def take(windows: Windows, index: np.ndarray) -> Windows:
     """Return some of the windows, by number."""
-    arrays = ("values", "present", "phase", "sequence", "start")
-    return Windows(channels=windows.channels, **{name: getattr(windows, name)[index] for name in arrays})
+    arrays: dict[str, Any] = {
+        name: getattr(windows, name)[index] for name in ("values", "present", "phase", "sequence", "start")
+    }
+    truth = {name: known[index] for name, known in windows.truth.items()}
+    return Windows(channels=windows.channels, truth=truth, **arrays)
 
 
 def join(*parts: Windows) -> Windows:
-    """Return windows of the same channels one after the other; `sequence` counts on."""
-    arrays = {n: np.concatenate([getattr(part, n) for part in parts]) for n in ("values", "present", "phase", "start")}
+    """Return windows of the same channels one after the other, without their truth; `sequence` counts on."""
+    arrays: dict[str, Any] = {
+        n: np.concatenate([getattr(part, n) for part in parts]) for n in ("values", "present", "phase", "start")
+    }
     before = np.cumsum([0, *(int(part.sequence.max(initial=-1)) + 1 for part in parts[:-1])])
     sequence = np.concatenate([part.sequence + offset for part, offset in zip(parts, before, strict=True)])
     return Windows(channels=parts[0].channels, sequence=sequence, **arrays)
@@ -301,7 +317,12 @@ def split(sequences: ListLike[Sequence], fractions: ListLike[float], rng: np.ran
 
 
 def from_dataset(
-    dataset: Dataset, groups: Iterable[str], *, repetitions: Iterable[int] | None = None, mounting: int = 0
+    dataset: Dataset,
+    groups: Iterable[str],
+    *,
+    repetitions: Iterable[int] | None = None,
+    mounting: int = 0,
+    truths: Mapping[str, Truth] | None = None,
 ) -> list[Sequence]:
     """Return the sequences of a dataset; consecutive repetitions of one set form one sequence.
 
@@ -311,6 +332,7 @@ def from_dataset(
         groups: Channel groups, see `GROUPS`.
         repetitions: Indices of the repetitions to take, in increasing order; all of them by default.
         mounting: Whose streams, where several watches and phones recorded the repetitions at once.
+        truths: What else to tell of every sample, by name.
 
     Raises:
         ValueError: If a group does not exist, or an index lies outside the dataset.
@@ -330,6 +352,7 @@ def from_dataset(
     subject = _field(dataset, "subject", start, stop, np.full(stop - start, -1))
     sets = _field(dataset, "set", start, stop, np.arange(stop - start))
     number = np.repeat(np.arange(start, stop), np.diff(bounds))
+    told = {name: read(dataset, start, stop).astype(np.float32) for name, read in (truths or {}).items()}
     rate_hz = float(dataset.recipe["rate_hz"])
     return [
         Sequence(
@@ -341,6 +364,7 @@ def from_dataset(
             phase=phase[bounds[first] : bounds[last + 1]],
             repetition=number[bounds[first] : bounds[last + 1]],
             count=last - first + 1,
+            truth={name: known[bounds[first] : bounds[last + 1]] for name, known in told.items()},
         )
         for first, last in runs_of_sets(chosen - start, sets)
     ]

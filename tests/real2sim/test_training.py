@@ -77,7 +77,7 @@ def test_masked_values_do_not_count_in_the_reconstruction():
     batch = Batches.of(windows(4, 0))
     present = batch.present.clone()
     present[:, :, 2] = 0
-    masked = Batches(batch.values, present, batch.phase)
+    masked = replace(batch, present=present)
     output = torch.zeros_like(batch.values)
     spoilt = output.clone()
     spoilt[:, :, 2] = 1e3
