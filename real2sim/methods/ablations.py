@@ -1,66 +1,84 @@
 """The two-encoder model with one thing left out or done otherwise."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from real2sim.material import Material
 from real2sim.method import Model, Row, Trained
-from real2sim.methods.autoencoders import Plan, fix_style, two_encoder_model
-from real2sim.methods.ours import PLAN
+from real2sim.methods.ours import (
+    CONVERTER,
+    FEW,
+    Conversion,
+    MovementReader,
+    Plan,
+    critics_of,
+    finished,
+    sizes_of,
+    two_encoder_model,
+)
 from real2sim.methods.recognisers import RANDOMISED, on_simulation
 from real2sim.networks import Sizes, TwoEncoderVAE, reproducible
-from real2sim.training import (
-    AUTOENCODER,
-    Batches,
-    Independence,
-    autoencoder_loss,
-    fit,
-    phase_loss,
-)
+from real2sim.training import Batches, fit, phase_loss
+
+PLAN = Plan()
 
 
-def joint(material: Material, *, plan: Plan, encoder: str, reader: str) -> Trained:
+class Joint(nn.Module):
+    """A two-encoder model and the heads that its content learns through."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.converter, self.reader = TwoEncoderVAE(sizes), MovementReader(sizes)
+        self.converter.content = self.reader.encoder
+
+
+def joint(material: Material, *, plan: Plan, critic: str, reader: str) -> Trained:
     """Trains content encoder, style encoder and decoder in one go, the labels' phases among the losses."""
     simulated = material.simulated()
     labelled = Batches.of(material.labelled(simulated.statistics).windows)
     with reproducible(material.seed):
-        network = TwoEncoderVAE(Sizes(channels=len(simulated.statistics.channels)))
-        windows, validation = Batches.of(simulated.train), Batches.of(simulated.validation)
-        independence = Independence(network, plan.mine, windows)
-
-        def phases(batch: Batches) -> Tensor:
-            return phase_loss(network.content.phases(batch.values), batch.phase)
-
-        def held_out(batch: Batches) -> Tensor:
-            return autoencoder_loss(network, batch)[0] + phases(batch)
+        network = Joint(sizes_of(simulated, plan))
+        windows, held_out = Batches.of(simulated.train), Batches.of(simulated.validation)
+        critics = critics_of(material, plan, critic, reader)
+        conversion = Conversion(network.converter, windows, simulated.statistics, plan, critics)
 
         def loss(batch: Batches) -> Tensor:
-            value, z_c, z_s = autoencoder_loss(network, batch)
-            value = value + phases(batch) + independence(z_c, z_s)
+            value = conversion.loss(batch) + network.reader.loss(batch.values, batch)
             if not len(labelled):
                 return value
-            return value + phases(labelled[torch.randint(len(labelled), (min(32, len(labelled)),))])
+            few = labelled[torch.randint(len(labelled), (FEW,))]
+            return value + phase_loss(network.reader.encoder.phases(few.values), few.phase)
 
         curve = fit(
             network,
             loss,
             windows,
-            validation,
-            material.settings(AUTOENCODER),
-            validation_loss=held_out,
-            watch=lambda: {"mutual_information": independence.estimate(validation)},
-            companions=independence.parts,
+            None,
+            material.settings(CONVERTER),
+            watch=lambda: conversion.watch(held_out),
+            companions=conversion.independence.parts,
             checkpoint=material.checkpoint,
         )
-    notes = {"curve": curve, **fix_style(network, material, simulated, plan, reader), **simulated.notes}
-    return Trained(network=network, statistics=simulated.statistics, notes=notes)
+    return finished(material, simulated, network.converter, curve, reader)
 
 
-def _without(part: str, plan: Plan, meaning: str) -> Row:
+def _joint_model() -> Model:
+    (critic, *_) = two_encoder_model("two-encoder", RANDOMISED, PLAN).needs[0].needs
+    return Model(
+        name="two-encoder-joint",
+        train=partial(joint, plan=PLAN, critic=critic.base, reader=RANDOMISED.base),
+        uses="labels",
+        simulation=RANDOMISED.simulation,
+        needs=(critic, RANDOMISED),
+    )
+
+
+def _without(part: str, meaning: str, **changes: object) -> Row:
     name = f"two-encoder-{part}"
-    model = two_encoder_model(name, RANDOMISED, plan)
+    model = two_encoder_model(name, RANDOMISED, replace(PLAN, **changes))  # type: ignore[arg-type]
     return Row(name=name, recogniser=RANDOMISED, converter=model, meaning=f"ours, {meaning}")
 
 
@@ -79,16 +97,21 @@ def _simulated_otherwise(simulation: str, meaning: str) -> tuple[Row, Row]:
 
 
 ROWS = (
-    _without("without-mine", replace(PLAN, mine=replace(PLAN.mine, sign="off")), "without the independence term"),
-    _without("literal-sign", replace(PLAN, mine=replace(PLAN.mine, sign="literal")), "with its sign as printed"),
-    _without("fixed-weights", replace(PLAN, learn_weights=False), "the two latents weighing the same"),
+    _without("without-mine", "without the independence term", mine=replace(PLAN.mine, sign="off")),
+    _without("literal-sign", "with its sign as printed", mine=replace(PLAN.mine, sign="literal")),
+    _without("fixed-weights", "the two latents weighing the same", learn_weights=False),
     Row(
         name="two-encoder-joint",
         recogniser=RANDOMISED,
-        converter=two_encoder_model("two-encoder-joint", RANDOMISED, PLAN, train=joint, need_content=False),
+        converter=_joint_model(),
         meaning="ours, everything trained in one go",
     ),
-    _without("without-fine-tuning", replace(PLAN, fine_tuned=False), "the content encoder never fine-tuned"),
+    _without("without-fine-tuning", "the content encoder never sees a label", labels=False),
+    _without("without-unlabelled", "the content encoder sees labelled windows alone", unlabelled=0.0),
+    _without("phase-content", "content learnt from the phase alone", rich=False),
+    _without("without-turning", "devices never turned in training", turned=False),
+    _without("without-crossing", "style read from the very window that is decoded", crossed=False),
+    _without("without-keeping", "nothing said about content under other styles", kept=0.0),
     *_simulated_otherwise("fixed-mounting", "in which the devices are mounted one way"),
     *_simulated_otherwise("ideal-devices", "in which the devices make no errors"),
 )

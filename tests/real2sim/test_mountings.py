@@ -1,0 +1,62 @@
+"""Turned devices measure the same vectors in other axes."""
+
+import numpy as np
+import pytest
+import torch
+
+from real2sim.mountings import Mountings
+from real2sim.windows import Statistics, channels_of
+
+BOTH = channels_of(("watch", "range", "phone"))
+STATISTICS = Statistics(channels=BOTH, mean=np.linspace(-1.0, 3.0, len(BOTH)), std=np.linspace(0.5, 4.0, len(BOTH)))
+
+
+@pytest.fixture
+def values() -> torch.Tensor:
+    return torch.as_tensor(np.random.default_rng(0).normal(0.0, 1.0, (6, 40, len(BOTH))), dtype=torch.float32)
+
+
+def measured(values: torch.Tensor) -> np.ndarray:
+    return values.numpy() * STATISTICS.std + STATISTICS.mean
+
+
+@pytest.mark.parametrize("first", ["watch_accel_x", "watch_gyro_x", "phone_accel_x", "phone_gyro_x"])
+def test_a_turned_device_measures_vectors_of_the_same_length(values, first):
+    mountings, at = Mountings.of(STATISTICS), BOTH.index(first)
+    turned = mountings.turned(values, torch.ones_like(values), mountings.draw(6, 1.0))
+    before, after = (measured(x)[..., at : at + 3] for x in (values, turned))
+    np.testing.assert_allclose(np.linalg.norm(after, axis=-1), np.linalg.norm(before, axis=-1), rtol=1e-4)
+    assert np.abs(after - before).max() > 0.5
+
+
+def test_accelerometer_and_gyroscope_of_a_device_turn_together(values):
+    mountings, at = Mountings.of(STATISTICS), [BOTH.index(f"watch_{kind}_x") for kind in ("accel", "gyro")]
+    turned = mountings.turned(values, torch.ones_like(values), mountings.draw(6, 1.0))
+
+    def product(x):
+        return (measured(x)[..., at[0] : at[0] + 3] * measured(x)[..., at[1] : at[1] + 3]).sum(-1)
+
+    np.testing.assert_allclose(product(turned), product(values), atol=2e-3)
+
+
+def test_turning_back_gives_the_window_and_leaves_the_range(values):
+    mountings, present = Mountings.of(STATISTICS), torch.ones_like(values)
+    turns = mountings.draw(6, 1.0)
+    turned = mountings.turned(values, present, turns)
+    back = mountings.turned(turned, present, [turn.mT for turn in turns])
+    torch.testing.assert_close(back, values, atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(turned[..., BOTH.index("range")], values[..., BOTH.index("range")])
+
+
+def test_what_is_missing_stays_missing(values):
+    mountings, present = Mountings.of(STATISTICS), torch.ones_like(values)
+    present[:, 10:20, BOTH.index("phone_accel_x") :] = 0.0
+    turned = mountings.turned(values * present, present, mountings.draw(6))
+    assert (turned[present == 0] == 0).all()
+
+
+@pytest.mark.parametrize(("groups", "devices"), [(("watch", "range"), 1), (("phone",), 1), (("watch", "phone"), 2)])
+def test_only_devices_that_are_there_are_turned(groups, devices):
+    channels = channels_of(groups)
+    mountings = Mountings.of(Statistics(channels=channels, mean=np.zeros(len(channels)), std=np.ones(len(channels))))
+    assert len(mountings.draw(3)) == devices

@@ -1,0 +1,177 @@
+"""The two-encoder model at its best, on windows with known answers."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from synthetic import sequences
+
+from real2sim.methods.ablations import PLAN
+from real2sim.methods.ours import Conversion, MeanTeacher, MovementReader, _other_window, two_encoder_model
+from real2sim.methods.recognisers import RANDOMISED
+from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible, save_network
+from real2sim.training import Batches, phase_loss
+from real2sim.truths import TRUTHS, height
+from real2sim.windows import channels_of, cut, from_dataset, join, statistics_of, take
+
+CHANNELS = channels_of(("watch", "range"))
+
+
+def wearers(count: int, seed: int):
+    """Sequences of seven channels, of which the first tells the phase, with a height and a four-part phase."""
+    rng, result = np.random.default_rng(seed), []
+    for made in sequences(count, seed):
+        values = np.column_stack([made.values[:, 0], rng.normal(0.0, 1.0, (len(made), 5)), made.values[:, 2]])
+        truth = {"height": 0.5 + 0.5 * made.phase.astype(np.float32), "phase4": 2.0 * (1 - made.phase)}
+        result.append(replace(made, channels=CHANNELS, values=values.astype(np.float32), truth=truth))
+    return result
+
+
+WEARERS = wearers(12, 0)
+STATISTICS = statistics_of(WEARERS)
+WINDOWS = cut(WEARERS, STATISTICS)
+BATCHES = Batches.of(WINDOWS)
+SIZES = Sizes(channels=len(CHANNELS), hidden=8, content=4, style=4)
+
+
+def conversion(**changes) -> tuple[Conversion, MovementReader, Recogniser]:
+    network, critic, recogniser = TwoEncoderVAE(SIZES), MovementReader(SIZES), Recogniser(SIZES)
+    network.content.requires_grad_(False)
+    for frozen in (critic, recogniser):
+        frozen.requires_grad_(False)
+    critics = (
+        lambda decoded, batch: critic.loss(decoded, batch),
+        lambda decoded, batch: phase_loss(recogniser(decoded), batch.phase),
+    )
+    return Conversion(network, BATCHES, STATISTICS, replace(PLAN, content=4, **changes), critics), critic, recogniser
+
+
+def test_truths_follow_their_windows():
+    assert set(WINDOWS.truth) == {"height", "phase4"}
+    known = WINDOWS.phase >= 0
+    np.testing.assert_array_equal(WINDOWS.truth["height"][known], 0.5 + 0.5 * WINDOWS.phase[known])
+    some = take(WINDOWS, np.array([3, 1]))
+    np.testing.assert_array_equal(some.truth["phase4"][0], WINDOWS.truth["phase4"][3])
+    assert not join(some, some).truth
+
+
+class Squats:
+    """Two sets of one repetition and a set of two; hips at these heights, nothing else."""
+
+    recipe = {"rate_hz": 20.0}  # noqa: RUF012
+    hips = np.array([0.9, 0.45, 0.9, 0.5, 1.0, 0.4, 1.0, 0.8, 0.4, 0.8])
+    sets = np.array([0, 1, 1, 2])
+
+    @property
+    def fields(self):
+        return dict.fromkeys(("landmarks", "phase4", "set", "time"))
+
+    def __len__(self):
+        return 4
+
+    def offsets(self, group):
+        return np.array([0, 3, 5, 7, 10])
+
+    def read(self, name, start=0, stop=None, *, mounting=0):
+        rows = slice(self.offsets("sample")[start], self.offsets("sample")[4 if stop is None else stop])
+        if name == "landmarks":
+            places = np.zeros((10, 17, 3))
+            places[..., 2] = self.hips[:, None]
+            return places[rows]
+        if name == "set":
+            return self.sets[start:stop]
+        return np.arange(10)[rows]
+
+
+def test_the_height_is_over_the_highest_of_the_set():
+    np.testing.assert_allclose(height(Squats(), 0, 4), [1, 0.5, 1, 0.5, 1, 0.4, 1, 1, 0.5, 1])
+    np.testing.assert_allclose(height(Squats(), 3, 4), [1, 0.5, 1])
+
+
+def test_a_dataset_tells_its_truths():
+    made = from_dataset(Squats(), ("watch",), truths=TRUTHS)
+    assert [len(sequence) for sequence in made] == [3, 4, 3]
+    np.testing.assert_allclose(made[1].truth["height"], [0.5, 1, 0.4, 1])
+    np.testing.assert_array_equal(made[2].truth["phase4"], [7, 8, 9])
+
+
+def test_the_other_window_is_of_the_same_repetition():
+    other, of = _other_window(BATCHES.sequence), BATCHES.sequence.repeat(20)
+    drawn = other(of)
+    assert (BATCHES.sequence[drawn] == of).all()
+    assert len(set(drawn.tolist())) == len(BATCHES)
+
+
+def test_neither_content_nor_critics_get_a_gradient():
+    made, critic, recogniser = conversion()
+    made.loss(BATCHES).backward()
+    trained = {name for name, p in made.network.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    assert any(name.startswith("style") for name in trained)
+    assert any(name.startswith("decoder") for name in trained)
+    assert not any(name.startswith("content.") for name in trained)
+    assert all(p.grad is None for frozen in (critic, recogniser) for p in frozen.parameters())
+
+
+@pytest.mark.parametrize("changes", [{"crossed": False}, {"turned": False}, {"kept": 0.0}], ids=str)
+def test_every_part_of_the_plan_changes_the_loss(changes):
+    values = []
+    for plan in ({}, changes):
+        with reproducible(0):
+            values.append(float(conversion(**plan)[0].loss(BATCHES).detach()))
+    assert abs(values[0] - values[1]) > 1e-3
+
+
+def test_kept_content_is_read_as_what_it_is():
+    def misread(made, critic) -> float:
+        style = torch.zeros(len(BATCHES), 4)
+        with torch.no_grad():
+            return float(critic.loss(made.network.decode(made.network.content(BATCHES.values), style), BATCHES))
+
+    with reproducible(0):
+        made, critic, _ = conversion()
+        before = misread(made, critic)
+        optimiser = torch.optim.Adam([p for p in made.network.parameters() if p.requires_grad], 5e-3)
+        for _ in range(40):
+            optimiser.zero_grad()
+            made.loss(BATCHES).backward()
+            optimiser.step()
+    assert misread(made, critic) < 0.8 * before
+
+
+def test_the_teacher_follows_slowly_and_says_only_what_it_is_sure_of():
+    network = MovementReader(SIZES)
+    teacher, before = MeanTeacher(network), copy.deepcopy(network.height.weight)
+    with torch.no_grad():
+        network.height.weight += 1.0
+    teacher.follow(network)
+    torch.testing.assert_close(teacher.network.height.weight, before + 0.01)
+    with torch.no_grad():
+        teacher.network.encoder.head.weight.zero_()
+        teacher.network.encoder.head.bias.zero_()
+    read = network.encoder.phases(BATCHES.values)
+    assert teacher.disagreement(BATCHES.values, read).item() == 0.0
+    with torch.no_grad():
+        teacher.network.encoder.head.bias[1] = 20.0
+    assert teacher.disagreement(BATCHES.values, read).item() > 0.1
+
+
+def test_a_movement_reader_is_saved_with_its_heads(tmp_path):
+    network = MovementReader(SIZES)
+    save_network(tmp_path / "reader", network, STATISTICS)
+    loaded, statistics, _ = load_network(tmp_path / "reader")
+    assert statistics.channels == CHANNELS
+    torch.testing.assert_close(loaded.state_dict()["height.weight"], network.height.weight)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shared"),
+    [({"rich": False}, 0), ({"unlabelled": 0.0}, 1), ({"kept": 0.0}, 2)],
+    ids=str,
+)
+def test_plans_share_the_networks_that_do_not_differ(changes, shared):
+    ours = two_encoder_model("two-encoder", RANDOMISED, PLAN)
+    other = two_encoder_model("two-encoder-x", RANDOMISED, replace(PLAN, **changes))
+    assert len({need.name for need in ours.needs[:2]} & {need.name for need in other.needs[:2]}) == shared
+    assert ours.needs[-1] is other.needs[-1] is RANDOMISED
