@@ -9,6 +9,7 @@ from squat_env.faults import FaultRanges
 from squat_env.motion import MotionRanges
 from squat_env.placement import PlacementRanges
 from squat_env.population import Population
+from squat_env.surroundings import Surroundings
 
 PHYSICS = ("mujoco", "mujoco_warp")
 PHYSICS_HZ = 400  # every recorded sample falls on a physics step
@@ -141,6 +142,18 @@ def posture(**changes: Any) -> Recipe:
     return replace(Recipe(name="posture", exercises=exercises, faults=FaultRanges()), **changes)
 
 
+def counting(**changes: Any) -> Recipe:
+    """Sets of ten with pauses between and around them: people stand about, fidget, step, walk and sit down."""
+    around = Surroundings(before=0.8, between=0.3, after=0.8, from_seat=0.5)
+    recipe = Recipe(
+        name="counting",
+        exercises=(("squat", 2.0), ("lunge", 1.0), ("sit_to_stand", 1.0)),
+        repetitions_a_set=10,
+        population=Population(surroundings=around),
+    )
+    return replace(recipe, **changes)
+
+
 def small(**changes: Any) -> Recipe:
     """A few repetitions of the randomised kind, to try things out."""
     return replace(Recipe(name="small", repetitions=60, shard_repetitions=12), **changes)
@@ -165,4 +178,11 @@ def stand_in(**changes: Any) -> Recipe:
     return replace(recipe, **changes)
 
 
-PRESETS = {"randomised": randomised, "paper": paper, "posture": posture, "small": small, "stand-in": stand_in}
+PRESETS = {
+    "randomised": randomised,
+    "paper": paper,
+    "posture": posture,
+    "counting": counting,
+    "small": small,
+    "stand-in": stand_in,
+}

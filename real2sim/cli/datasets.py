@@ -8,7 +8,7 @@ from typing import Any
 
 from real2sim.cli.options import add_machine, positive
 
-PRESETS = ("randomised", "paper", "posture", "small", "stand-in")  # as `generators.recipe` has them
+PRESETS = ("randomised", "paper", "posture", "counting", "small", "stand-in")  # as `generators.recipe` has them
 
 
 def add_datasets(commands: Any) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from generators.recipe import PRESETS, Recipe, posture, randomised, stand_in
+from generators.recipe import PRESETS, Recipe, counting, posture, randomised, stand_in
 from generators.repetition import REDRAW_REASONS, make_repetitions, measure_set, simulate_set
 from generators.store import FIELDS
 from squat_env.devices import Devices, ImuErrors
@@ -57,6 +57,34 @@ def test_absurd_recipes_are_refused(change):
 def test_absurd_faults_are_refused(change):
     with pytest.raises(ValueError, match="expected"):
         FaultRanges(**change)
+
+
+def test_the_recipe_of_an_old_file_is_read():
+    """Before there were several exercises, faults, mountings and surroundings."""
+    values = json.loads(json.dumps(randomised().to_dict()))
+    for later in ("exercises", "faults", "correct_below", "mountings", "physics"):
+        del values[later]
+    del values["population"]["surroundings"]
+    assert Recipe.from_dict(values) == randomised()
+
+
+def test_counting_sets_hold_more_than_repetitions():
+    recipe = counting(repetitions=20, exercises=(("squat", 1.0),), mountings=2)
+    made = list(make_repetitions(recipe, 0, 20))
+    activity = np.concatenate([repetition.sample["activity"] for repetition in made])
+    dynamics = np.concatenate([repetition.sample["dynamics"] for repetition in made])
+    assert {0, 1, 2} <= set(activity.tolist()) <= {0, 1, 2, 3}
+    assert 0.05 < (activity != 0).mean() < 0.8
+    assert np.array_equal(dynamics == 1, activity == 0)
+    for repetition in made:
+        exercising = repetition.sample["activity"] == 0
+        assert {0, 1} == set(repetition.sample["phase"][exercising].tolist()), repetition
+        for number in range(2):
+            seen = repetition.seen_by(number)
+            assert len(seen.sample["watch_accel"]) == len(exercising)
+            assert (np.diff(seen.range["range_time"]) > 0).all()
+    walking = np.concatenate([repetition.sample["watch_gyro"] for repetition in made])[activity == 2]
+    assert np.nanstd(walking) > 0.05
 
 
 def test_unknown_keys_are_refused():
