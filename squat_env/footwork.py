@@ -16,7 +16,7 @@ from squat_env.rotations import about
 
 KNOT_HZ = 50.0  # at which feet and pelvis are placed
 DOUBLE_SUPPORT = 0.2  # of a step's time, until the rear foot leaves the ground
-PELVIS_SMOOTHING_S = 0.11  # standard deviation of the kernel that rounds the pelvis' way
+PELVIS_SMOOTHING_S, TURN_SMOOTHING_S = 0.11, 0.16  # standard deviation of the kernels that round its way and turns
 IN_PLACE = 0.35  # intensity of a step that goes nowhere; a step straight on has 1
 EARLIEST_S = 0.08  # when a foot first stirs
 HEEL_OFF, FLAT_AGAIN = 0.6, 0.2  # of a step: before lifting the heel begins to rise, after landing the sole is down
@@ -133,7 +133,9 @@ def tread(
     parts = [_foot(geometry, time, start, side, swings[side], pitches[side]) for side in range(2)]
     ankles, yaw, pitch, toes, planted = (np.stack(columns, axis=1) for columns in zip(*parts, strict=True))
     way = [np.interp(time, marks.time, column) for column in np.array(marks.pelvis).T]
-    pelvis = gaussian_filter1d(np.column_stack(way), PELVIS_SMOOTHING_S * KNOT_HZ, axis=0, mode="nearest")
+    widths = (PELVIS_SMOOTHING_S, PELVIS_SMOOTHING_S, TURN_SMOOTHING_S)
+    smooth = [gaussian_filter1d(column, s * KNOT_HZ, mode="nearest") for column, s in zip(way, widths, strict=True)]
+    pelvis = np.column_stack(smooth)
     intensity = np.interp(time, marks.step_time, marks.intensity)
     begins = np.pi if first == 0 else 0.0
     return Footwork(

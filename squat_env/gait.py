@@ -26,6 +26,8 @@ class Gait:
         arm_swing_deg: Swing of the upper arm, amplitude, left and right.
         elbow_deg, elbow_swing_deg: Bend of the elbows, and how much more of it there is when the arm is in front.
         roll_deg: Rotation of upper arm and forearm about their length with the swing, amplitude.
+        ripple_deg: How unevenly the arms swing: amplitude of their turning about their length at twice the stride's frequency,
+            falling with the square of the frequency from there.
         jolt_mps2: Peak acceleration of the pelvis after a heel has struck.
         jolt_deg: Peak turn of the struck leg's thigh by it.
         jolt_hz, jolt_s: Frequency of the oscillation that it leaves, and how long it takes to die down.
@@ -50,9 +52,10 @@ class Gait:
     elbow_deg: float = 18.0
     elbow_swing_deg: float = 10.0
     roll_deg: float = 8.0
-    jolt_mps2: float = 1.5
-    jolt_deg: float = 0.3
-    jolt_hz: float = 12.0
+    ripple_deg: float = 2.0
+    jolt_mps2: float = 1.2
+    jolt_deg: float = 0.5
+    jolt_hz: float = 9.0
     jolt_s: float = 0.05
     variation: float = 0.03
 
@@ -93,6 +96,7 @@ LIMITS = {
     "elbow_deg": (2.0, 110.0),
     "elbow_swing_deg": (0.0, 40.0),
     "roll_deg": (0.0, 40.0),
+    "ripple_deg": (0.0, 15.0),
     "jolt_mps2": (0.0, 30.0),
     "jolt_deg": (0.0, 5.0),
     "jolt_hz": (4.0, 40.0),
@@ -115,11 +119,11 @@ class GaitRanges:
             the values of the same name in `Gait`.
         arm_swing_deg: Range, log-uniform; both arms are within `arm_asymmetry` (log) of it.
         arm_asymmetry: Spread.
-        jolt_mps2, jolt_deg, jolt_hz, jolt_s: Ranges, log-uniform.
+        ripple_deg, jolt_mps2, jolt_deg, jolt_hz, jolt_s: Ranges, log-uniform.
     """
 
-    speed_mps: tuple[float, float] = (0.6, 1.6)
-    walk_ratio_m: tuple[float, float] = (0.0052, 0.0072)
+    speed_mps: tuple[float, float] = (0.4, 1.5)
+    walk_ratio_m: tuple[float, float] = (0.0046, 0.0068)
     width_m: tuple[float, float] = (0.07, 0.17)
     toe_out_deg: tuple[float, float] = (0.0, 15.0)
     lean_deg: tuple[float, float] = (0.0, 8.0)
@@ -132,15 +136,16 @@ class GaitRanges:
     toe_off_deg: tuple[float, float] = (48.0, 66.0)
     strike_deg: tuple[float, float] = (8.0, 26.0)
     clearance_m: tuple[float, float] = (0.015, 0.05)
-    arm_swing_deg: tuple[float, float] = (6.0, 32.0)
+    arm_swing_deg: tuple[float, float] = (6.0, 38.0)
     arm_asymmetry: float = 0.2
     elbow_deg: tuple[float, float] = (8.0, 40.0)
     elbow_swing_deg: tuple[float, float] = (2.0, 18.0)
     roll_deg: tuple[float, float] = (2.0, 16.0)
-    jolt_mps2: tuple[float, float] = (0.5, 4.0)
-    jolt_deg: tuple[float, float] = (0.1, 0.8)
-    jolt_hz: tuple[float, float] = (8.0, 20.0)
-    jolt_s: tuple[float, float] = (0.025, 0.08)
+    ripple_deg: tuple[float, float] = (0.9, 4.0)
+    jolt_mps2: tuple[float, float] = (0.4, 2.5)
+    jolt_deg: tuple[float, float] = (0.5, 2.2)
+    jolt_hz: tuple[float, float] = (5.0, 11.0)
+    jolt_s: tuple[float, float] = (0.025, 0.07)
     variation: tuple[float, float] = (0.015, 0.06)
 
 
@@ -149,7 +154,7 @@ _UNIFORM = (
     *("twist_deg", "counter_deg", "toe_off_deg", "strike_deg", "clearance_m", "elbow_deg", "elbow_swing_deg"),
     *("roll_deg", "variation"),
 )
-_LOG_UNIFORM = ("arm_swing_deg", "jolt_mps2", "jolt_deg", "jolt_hz", "jolt_s")
+_LOG_UNIFORM = ("arm_swing_deg", "ripple_deg", "jolt_mps2", "jolt_deg", "jolt_hz", "jolt_s")
 
 
 def sample_gait(ranges: GaitRanges, rng: np.random.Generator) -> Gait:

@@ -30,6 +30,9 @@ GIVEN_WAY_S = 0.1  # the pelvis gives way so long before and after a leg would b
 AHEAD_M, AHEAD_OF_STEP = 0.02, 0.06  # of the middle of the ankles, where a walker's pelvis is: all, and of the step
 SOFT_S = 0.025  # standard deviation of the kernel that rounds the legs' movement while walking
 LOW_AFTER = 0.5  # rad of a stride: the pelvis is lowest this much after a landing
+KNEES_AHEAD = 0.8  # where a walker's knees point: 0 along the feet, 1 along the body
+RIPPLES = range(2, 7)  # harmonics of the stride in uneven arms
+RIPPLED = (0.22, 0.22, 0.7, 0.4, 1.7)  # how much of it each of an arm's angles has
 ARM_LAG, ELBOW_LAG = 0.25, 0.7  # rad of a stride behind the legs
 TRUNK_LEAD_S, MOST_TRUNK_LEAD = 0.12, 0.35  # how far the trunk turns ahead of the pelvis; rad
 
@@ -226,7 +229,7 @@ def _pose(
         ]
     )
     spine += extra[:, :3] + sway.trunk * steady[:, None]
-    arms = _arms(interlude.arms, gait, work, start, end) + sway.arms * steady[:, None, None]
+    arms = _arms(interlude, gait, work, start, end) + sway.arms * steady[:, None, None]
     legs = _legs(geometry, work, root[:, :3], pelvis)
     return np.hstack([root, spine, arms.reshape(len(time), 10), *legs])
 
@@ -271,7 +274,7 @@ def _within_reach(
 def _legs(geometry: Geometry, work: Footwork, position: np.ndarray, pelvis: np.ndarray) -> np.ndarray:
     """Angles (2, K, 8); the knees point between feet and body."""
     feet = about("z", work.yaw) @ about("y", work.pitch)
-    knee = work.yaw + 0.5 * np.minimum(work.intensity, 1.0)[:, None] * (work.heading[:, None] - work.yaw)
+    knee = work.yaw + KNEES_AHEAD * np.minimum(work.intensity, 1.0)[:, None] * (work.heading[:, None] - work.yaw)
     ahead = np.stack([np.cos(knee), np.sin(knee), 0.0 * knee], axis=-1)
     none = np.zeros(len(knee))
     angles = leg_angles(geometry, position, pelvis, feet, work.ankles, work.toes, ahead, none)
@@ -314,10 +317,11 @@ def _moved(moves: Sequence[BodyMove], time: np.ndarray) -> np.ndarray:
     return added
 
 
-def _arms(moves: Sequence[ArmMove], gait: Gait, work: Footwork, start: Poise, end: Poise) -> np.ndarray:
+def _arms(interlude: Interlude, gait: Gait, work: Footwork, start: Poise, end: Poise) -> np.ndarray:
     """Angles (K, 2, 5): the moves, and the swing of arms that hang."""
     both = slice(ROOT + 3, ROOT + 13)
-    angles, free = arms_at(work.time, moves, start.value[both].reshape(2, 5), end.value[both].reshape(2, 5))
+    angles, free = arms_at(work.time, interlude.arms, start.value[both].reshape(2, 5), end.value[both].reshape(2, 5))
+    rng = np.random.default_rng((interlude.sway_seed, 1))
     for side, sign in enumerate((-1.0, 1.0)):
         swing = work.intensity * (0.15 + 0.85 * free[:, side])
         course = sign * np.cos(work.stride - ARM_LAG)
@@ -327,7 +331,17 @@ def _arms(moves: Sequence[ArmMove], gait: Gait, work: Footwork, start: Poise, en
         angles[:, side, 2] -= np.deg2rad(0.5 * rolled) * swing
         angles[:, side, 3] += np.deg2rad(elbow + (gait.elbow_deg - HANG[3]) * free[:, side]) * swing
         angles[:, side, 4] += np.deg2rad(rolled) * swing
+        angles[:, side] += _ripple(gait, work.stride, rng) * swing[:, None]
     return angles
+
+
+def _ripple(gait: Gait, stride: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What makes an arm's swing uneven, (K, 5) [rad]."""
+    size = np.deg2rad(gait.ripple_deg) * rng.uniform(0.4, 1.6, (len(RIPPLES), 5)) * RIPPLED
+    phase = rng.uniform(0.0, 2.0 * np.pi, (len(RIPPLES), 5))
+    return sum(
+        (2.0 / order) ** 2 * size[k] * np.sin(order * stride[:, None] + phase[k]) for k, order in enumerate(RIPPLES)
+    )
 
 
 _JOLTED = {"z": 2} | {

@@ -42,7 +42,7 @@ class Surroundings:
     )
     stand_s: tuple[float, float] = (0.8, 6.0)
     walk_m: tuple[float, float] = (1.2, 6.0)
-    turn_s: tuple[float, float] = (0.8, 1.9)
+    turn_s: tuple[float, float] = (1.0, 2.2)
     pause_s: tuple[float, float] = (0.12, 0.8)
     gesture_s: tuple[float, float] = (0.4, 4.0)
     gestures: tuple[tuple[str, float], ...] = tuple((name, 3.0 if name == "hang" else 1.0) for name in GESTURES)
