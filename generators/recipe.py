@@ -9,7 +9,7 @@ from squat_env.faults import FaultRanges
 from squat_env.motion import MotionRanges
 from squat_env.placement import PlacementRanges
 from squat_env.population import Population
-from squat_env.surroundings import Surroundings
+from squat_env.surroundings import CHAIRS, Surroundings
 
 PHYSICS = ("mujoco", "mujoco_warp")
 PHYSICS_HZ = 400  # every recorded sample falls on a physics step
@@ -115,7 +115,7 @@ def _tuples(value: Any) -> Any:
 
 def randomised(**changes: Any) -> Recipe:
     """Everything randomised: mounting, arms, tempo, sway and devices."""
-    return replace(Recipe(), **changes)
+    return replace(Recipe(population=Population(surroundings=CHAIRS)), **changes)
 
 
 def paper(**changes: Any) -> Recipe:
@@ -144,7 +144,7 @@ def posture(**changes: Any) -> Recipe:
 
 def counting(**changes: Any) -> Recipe:
     """Sets of ten with pauses between and around them: people stand about, fidget, step, walk and sit down."""
-    around = Surroundings(before=0.8, between=0.3, after=0.8, from_seat=0.5)
+    around = Surroundings(before=0.8, between=0.3, after=0.8, from_seat=0.5, brisk=0.7)
     recipe = Recipe(
         name="counting",
         exercises=(("squat", 2.0), ("lunge", 1.0), ("sit_to_stand", 1.0)),

@@ -199,7 +199,7 @@ def surround(recipe: Recipe, number: int, done: SimulatedSet) -> tuple[Setting, 
             recipe.population.surroundings,
             seeds.generator("surroundings", attempt),
             body=draw.body,
-            repetitions=recipe.repetitions_a_set,
+            motion=draw.motion,
             has_seat=exercise.height == "seat",
             hands_free=draw.equipment.load == "none",
             stands=exercise.height != "floor",
@@ -280,6 +280,7 @@ def _drawn_around(setting: Setting, take: Take) -> dict[str, Any]:
     played = take.dynamics == 0
     return dict(flatten(setting.gait, "gait")) | {
         "surroundings.from_seat": int(setting.seated),
+        "surroundings.haste": setting.haste,
         "surroundings.steps": sum(len(one.steps) for one in setting.interludes),
         "surroundings.played_s": float(played.sum() * (take.simulation.time[1] - take.simulation.time[0])),
     }

@@ -11,6 +11,7 @@ from squat_env.footwork import Step
 from squat_env.gait import Gait, sample_gait
 from squat_env.gestures import GESTURES, HANG, ArmMove, Gesture
 from squat_env.interlude import BodyMove, Dip, Interlude
+from squat_env.motion import Motion
 from squat_env.surroundings import Setting, Surroundings
 
 MOST_TURN_A_STEP = np.deg2rad(75.0)
@@ -38,7 +39,7 @@ def sample_setting(
     rng: np.random.Generator,
     *,
     body: Body,
-    repetitions: int,
+    motion: Motion,
     has_seat: bool = False,
     hands_free: bool = True,
     stands: bool = True,
@@ -49,16 +50,17 @@ def sample_setting(
         ranges: What people do.
         rng: Where the draws come from.
         body: The person.
-        repetitions: Of the set.
+        motion: The set.
         has_seat: There is a chair.
         hands_free: Nothing is held.
         stands: The person stands between repetitions; nothing is done around others.
     """
-    gait = sample_gait(ranges.gait, rng)
+    gait, repetitions = sample_gait(ranges.gait, rng), len(motion.cycles)
     if not stands:
         return Setting(gait=gait, between=(None,) * (repetitions - 1))
     person = _Person(ranges=ranges, gait=gait, body=body, hands_free=hands_free)
     seated = has_seat and rng.random() < ranges.from_seat
+    brisk = seated and rng.random() < ranges.brisk
 
     def maybe(probability: float, where: str) -> Interlude | None:
         return _DRAWN_BY[_choose(ranges, rng, where)](person, rng, where) if rng.random() < probability else None
@@ -70,6 +72,7 @@ def sample_setting(
         between=tuple(maybe(ranges.between, "between") for _ in range(repetitions - 1)),
         after=None if seated else maybe(ranges.after, "after"),
         around=_walk(person, rng, "between") if seated else None,
+        haste=max(1.0, motion.cycles[0].ascent_s / float(rng.uniform(*ranges.brisk_rise_s))) if brisk else 1.0,
     )
 
 

@@ -26,8 +26,8 @@ class Gait:
         arm_swing_deg: Swing of the upper arm, amplitude, left and right.
         elbow_deg, elbow_swing_deg: Bend of the elbows, and how much more of it there is when the arm is in front.
         roll_deg: Rotation of upper arm and forearm about their length with the swing, amplitude.
-        ripple_deg: How unevenly the arms swing: amplitude of their turning about their length at twice the stride's frequency,
-            falling with the square of the frequency from there.
+        ripple_deg: How unevenly the arms swing: amplitude of their turning about their length at twice the frequency of
+            the stride, falling with the square of the frequency from there.
         jolt_mps2: Peak acceleration of the pelvis after a heel has struck.
         jolt_deg: Peak turn of the struck leg's thigh by it.
         jolt_hz, jolt_s: Frequency of the oscillation that it leaves, and how long it takes to die down.

@@ -337,11 +337,10 @@ def _arms(interlude: Interlude, gait: Gait, work: Footwork, start: Poise, end: P
 
 def _ripple(gait: Gait, stride: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What makes an arm's swing uneven, (K, 5) [rad]."""
-    size = np.deg2rad(gait.ripple_deg) * rng.uniform(0.4, 1.6, (len(RIPPLES), 5)) * RIPPLED
-    phase = rng.uniform(0.0, 2.0 * np.pi, (len(RIPPLES), 5))
-    return sum(
-        (2.0 / order) ** 2 * size[k] * np.sin(order * stride[:, None] + phase[k]) for k, order in enumerate(RIPPLES)
-    )
+    order = np.array(RIPPLES)[:, None]
+    size = np.deg2rad(gait.ripple_deg) * rng.uniform(0.4, 1.6, (len(order), 5)) * RIPPLED * (2.0 / order) ** 2
+    phase = rng.uniform(0.0, 2.0 * np.pi, (len(order), 5))
+    return (size * np.sin(order * stride[:, None, None] + phase)).sum(1)
 
 
 _JOLTED = {"z": 2} | {

@@ -21,6 +21,9 @@ class Surroundings:
         before, between, after: Probability that something is done before the first repetition of a set, between two,
             and after the last.
         from_seat: Probability that a set on a chair begins and ends seated, with a walk while standing.
+        brisk: Probability that a set that begins seated is played back faster than it is simulated: people let
+            themselves drop and rise with a swing that the controller does not hold.
+        brisk_rise_s: Range of the time that its first rise takes then.
         activities: (activity, share) pairs.
         stand_s: Range of the length of activities without steps, log-uniform.
         walk_m: Range of the way, log-uniform; back and forth between repetitions.
@@ -36,12 +39,14 @@ class Surroundings:
     between: float = 0.0
     after: float = 0.0
     from_seat: float = 0.0
+    brisk: float = 0.0
+    brisk_rise_s: tuple[float, float] = (1.1, 1.8)
     activities: tuple[tuple[str, float], ...] = (
         *(("stand", 1.0), ("fidget", 2.0), ("shift", 1.0), ("shuffle", 1.0), ("march", 0.4), ("turn", 0.5)),
         *(("walk", 2.5), ("pick_up", 0.4), ("sit", 0.3)),
     )
     stand_s: tuple[float, float] = (0.8, 6.0)
-    walk_m: tuple[float, float] = (1.2, 6.0)
+    walk_m: tuple[float, float] = (0.8, 5.0)
     turn_s: tuple[float, float] = (1.0, 2.2)
     pause_s: tuple[float, float] = (0.12, 0.8)
     gesture_s: tuple[float, float] = (0.4, 4.0)
@@ -50,7 +55,7 @@ class Surroundings:
     gait: GaitRanges = GaitRanges()
 
     def __post_init__(self):
-        for name in ("before", "between", "after", "from_seat"):
+        for name in ("before", "between", "after", "from_seat", "brisk"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a probability")
         for name, known in (("activities", ACTIVITIES), ("gestures", GESTURES)):
@@ -68,6 +73,7 @@ class Setting:
         before, after: None for nothing.
         between: One less than there are repetitions.
         around: Where `seated`.
+        haste: How many times faster the simulated set is played back; 1 as it was simulated.
     """
 
     gait: Gait
@@ -76,8 +82,13 @@ class Setting:
     between: tuple[Interlude | None, ...] = ()
     after: Interlude | None = None
     around: Interlude | None = None
+    haste: float = 1.0
 
     @property
     def interludes(self) -> tuple[Interlude, ...]:
         """All that there are."""
         return tuple(one for one in (self.before, *self.between, self.after, self.around) if one is not None)
+
+
+CHAIRS = Surroundings(from_seat=0.7, brisk=0.7)
+"""Rise, walk and sit down: most chair rises of most people; sets without a chair are left as they are."""

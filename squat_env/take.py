@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import mujoco
 import numpy as np
 
-from squat_env.coordinates import coordinates_of, moved
+from squat_env.coordinates import Course, coordinates_of, moved
 from squat_env.footwork import KNOT_HZ, Footing, Footwork
 from squat_env.interlude import Interlude, Passage, Poise, perform
 from squat_env.labels import halfway
@@ -28,6 +28,7 @@ from squat_env.timeline import BOTTOM
 EXERCISE, STANDING, WALKING, SITTING = range(4)
 STEPPING = 0.12  # intensity of the gait from which on a person walks
 SLOPE_ROWS = 12  # on either side, from which velocity and acceleration are taken
+KNOT_ROWS = 8  # between the knots of what is played back faster
 FLAT_RAD = np.deg2rad(0.5)
 
 
@@ -41,7 +42,7 @@ class Take:
         repetition: (N,) int64 the repetition that a sample is kept with, increasing.
         threshold: (N,) height of the pelvis above which that repetition is upright [m].
         activity: (N,) int8: 0 the exercise, 1 standing about, 2 walking, 3 sitting.
-        dynamics: (N,) uint8: 1 simulated under physics, 0 poses played back.
+        dynamics: (N,) uint8: 1 simulated under physics, 0 poses played back; a hasty set's own poses are played too.
         starts: (R + 1,) where each repetition's samples begin, and the end [s].
     """
 
@@ -65,6 +66,33 @@ class _Piece:
     meets: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """What a piece comes to, as in `Take`."""
+
+    simulation: Simulation
+    phase4: np.ndarray
+    repetition: np.ndarray
+    activity: np.ndarray
+    dynamics: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Frame:
+    """Where a piece's own ground lies on that of the capture: shift (2,) [m] after a turn [rad]."""
+
+    place: np.ndarray
+    yaw: float
+
+    def at(self, point: np.ndarray) -> np.ndarray:
+        """A point (2,) of the piece's ground on the capture's."""
+        return self.place + about("z", self.yaw)[:2, :2] @ point
+
+    def such_that(self, point: np.ndarray, there: np.ndarray) -> "_Frame":
+        """The frame of the same yaw in which a point of the piece is `there`."""
+        return replace(self, place=there - about("z", self.yaw)[:2, :2] @ point)
+
+
 def capture(prepared: Prepared, simulation: Simulation, setting: Setting | None = None) -> Take:
     """Puts a simulated set and what surrounds it together.
 
@@ -75,49 +103,76 @@ def capture(prepared: Prepared, simulation: Simulation, setting: Setting | None 
         return _bare(prepared, simulation)
     reference, model, draw = prepared.reference, prepared.model, prepared.draw
     geometry = Geometry.of(draw.body, draw.motion, reference.exercise, draw.equipment)
-    stance = _Stance(model, geometry, simulation, reference)
-    thresholds = halfway(reference.qpos[:, 2], reference.repetition)
-    parts, place = [], np.zeros(3)
+    stance = _Stance(model, geometry, simulation, reference, setting.haste)
+    parts: list[_Part] = []
+    frame, here = _Frame(place=np.zeros(2), yaw=0.0), np.zeros(2)
     for piece in _order(reference.repetition, reference.phase4, setting):
         if piece.interlude is None:
             begin, end = piece.rows
             origin = stance.origin(begin)
-            if not parts:
-                place = np.array([*origin, 0.0])
-            shift = place[:2] - about("z", place[2])[:2, :2] @ origin
-            rows = slice(begin, end)
-            part = _sliced(simulation, rows)
-            owner = reference.repetition[rows] if not setting.seated else _seats(reference, begin, end, piece.owner)
-            parts.append(
-                (
-                    replace(part, qpos=moved(part.qpos, shift, place[2])),
-                    reference.phase4[rows],
-                    owner,
-                    np.zeros(end - begin, np.int8),
-                    np.ones(end - begin, np.uint8),
-                )
-            )
-            place = np.array(
-                [*(shift + about("z", place[2])[:2, :2] @ stance.origin(min(end, len(reference.time) - 1))), place[2]]
-            )
-            continue
-        passage = _passage(piece, stance, geometry, setting, model.opt.timestep)
-        if piece.leaves is None:  # the repetitions begin where they were simulated
-            meets = stance.origin(piece.meets or 0)
-            place = np.array([*(meets - about("z", -passage.end[2])[:2, :2] @ passage.end[:2]), -passage.end[2]])
-        played = play(model, passage.course)
-        count = len(played.time)
-        parts.append(
-            (
-                replace(played, qpos=moved(played.qpos, place[:2], place[2])),
-                np.zeros(count, np.int8),
-                np.full(count, piece.owner),
-                _activity(piece.interlude, passage, played.time),
-                np.zeros(count, np.uint8),
-            )
+            frame = frame.such_that(origin, here if parts else origin)
+            part = _simulated(model, reference, simulation, piece, setting)
+            here = frame.at(stance.origin(min(end, len(reference.time) - 1)))
+        else:
+            passage = _passage(piece, stance, geometry, setting, model.opt.timestep)
+            frame = replace(frame, place=here)
+            if piece.leaves is None:  # the repetitions begin where they were simulated
+                frame = _Frame(place=here, yaw=-passage.end[2]).such_that(passage.end[:2], stance.origin(0))
+            part = _played(model, piece.interlude, passage, piece.owner)
+        parts.append(replace(part, simulation=_moved(part.simulation, frame)))
+        if piece.interlude is not None:
+            here, frame = frame.at(passage.end[:2]), replace(frame, yaw=frame.yaw + passage.end[2])
+    return _joined(parts, halfway(reference.qpos[:, 2], reference.repetition), model.opt.timestep)
+
+
+def _moved(simulation: Simulation, frame: _Frame) -> Simulation:
+    return replace(simulation, qpos=moved(simulation.qpos, frame.place, frame.yaw))
+
+
+def _simulated(
+    model: mujoco.MjModel, reference: Reference, simulation: Simulation, piece: _Piece, setting: Setting
+) -> _Part:
+    """Some rows of the physics, or the same played back faster."""
+    begin, end = piece.rows
+    rows = np.arange(begin, end)
+    if setting.haste > 1.0:
+        count = round((end - begin) / setting.haste)
+        haste = (end - begin) / count
+        rows = begin + np.arange(count) * haste
+        part = _hastened(model, simulation, rows, haste)
+        rows = rows.astype(int)
+    else:
+        part = Simulation(
+            time=simulation.time[begin:end], qpos=simulation.qpos[begin:end], sensors=simulation.sensors[begin:end]
         )
-        place = np.array([*(place[:2] + about("z", place[2])[:2, :2] @ passage.end[:2]), place[2] + passage.end[2]])
-    return _joined(parts, thresholds, model.opt.timestep)
+    return _Part(
+        simulation=part,
+        phase4=reference.phase4[rows],
+        repetition=_seats(reference, rows, piece) if setting.seated else reference.repetition[rows],
+        activity=np.zeros(len(rows), np.int8),
+        dynamics=np.full(len(rows), setting.haste == 1.0, np.uint8),
+    )
+
+
+def _hastened(model: mujoco.MjModel, simulation: Simulation, rows: np.ndarray, haste: float) -> Simulation:
+    """The states at fractional rows, so many times faster than they were simulated."""
+    first, last = int(rows[0]), min(int(rows[-1]) + 2 * KNOT_ROWS, len(simulation.time) - 1)
+    knots = np.unique([*range(first, last, KNOT_ROWS), last])
+    course = Course.splined(knots, coordinates_of(simulation.qpos[knots]), rows)
+    speed = haste / model.opt.timestep
+    return play(model, Course(value=course.value, rate=course.rate * speed, curve=course.curve * speed**2))
+
+
+def _played(model: mujoco.MjModel, interlude: Interlude, passage: Passage, owner: int) -> _Part:
+    played = play(model, passage.course)
+    count = len(played.time)
+    return _Part(
+        simulation=played,
+        phase4=np.zeros(count, np.int8),
+        repetition=np.full(count, owner),
+        activity=_activity(interlude, passage, played.time),
+        dynamics=np.zeros(count, np.uint8),
+    )
 
 
 def _bare(prepared: Prepared, simulation: Simulation) -> Take:
@@ -134,30 +189,24 @@ def _bare(prepared: Prepared, simulation: Simulation) -> Take:
     )
 
 
-def _sliced(simulation: Simulation, rows: slice) -> Simulation:
-    return Simulation(
-        time=simulation.time[rows],
-        qpos=simulation.qpos[rows],
-        sensors=simulation.sensors[rows],
-    )
+def _joined(parts: Sequence[_Part], thresholds: np.ndarray, timestep: float) -> Take:
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
 
-
-def _joined(parts: Sequence[tuple], thresholds: np.ndarray, timestep: float) -> Take:
-    simulations, phase4, owner, activity, dynamics = zip(*parts, strict=True)
-    count = sum(len(part.time) for part in simulations)
-    repetition = np.concatenate(owner)
+    simulations, repetition = [part.simulation for part in parts], joined("repetition")
+    count = len(repetition)
     bounds = np.searchsorted(repetition, np.arange(len(thresholds)))
     return Take(
         simulation=Simulation(
             time=np.arange(count) * timestep,
-            qpos=np.concatenate([part.qpos for part in simulations]),
-            sensors=np.concatenate([part.sensors for part in simulations]),
+            qpos=np.concatenate([one.qpos for one in simulations]),
+            sensors=np.concatenate([one.sensors for one in simulations]),
         ),
-        phase4=np.concatenate(phase4),
+        phase4=joined("phase4"),
         repetition=repetition,
         threshold=thresholds[repetition],
-        activity=np.concatenate(activity),
-        dynamics=np.concatenate(dynamics),
+        activity=joined("activity"),
+        dynamics=joined("dynamics"),
         starts=np.array([*bounds, count]) * timestep,
     )
 
@@ -193,13 +242,14 @@ def _seat(repetition: np.ndarray, phase4: np.ndarray, number: int) -> int:
     return int(np.median(np.flatnonzero((repetition == number) & (phase4 == BOTTOM))))
 
 
-def _seats(reference: Reference, begin: int, end: int, owner: int) -> np.ndarray:
-    """From seat to seat: the repetition (end - begin,) that each row of a set that begins seated is kept with."""
-    count = int(reference.repetition[-1]) + 1
-    seats = [_seat(reference.repetition, reference.phase4, number) for number in range(count)]
-    if end <= seats[0]:
-        return np.full(end - begin, owner)
-    return np.searchsorted(seats, np.arange(begin, end), "right") - 1
+def _seats(reference: Reference, rows: np.ndarray, piece: _Piece) -> np.ndarray:
+    """From seat to seat: the repetition (N,) that each of some rows of a set that begins seated is kept with."""
+    seats = [
+        _seat(reference.repetition, reference.phase4, number) for number in range(int(reference.repetition[-1]) + 1)
+    ]
+    if piece.rows[1] <= seats[0]:
+        return np.full(len(rows), piece.owner)
+    return np.searchsorted(seats, rows, "right") - 1
 
 
 def _passage(piece: _Piece, stance: "_Stance", geometry: Geometry, setting: Setting, timestep: float) -> Passage:
@@ -224,9 +274,11 @@ def _activity(interlude: Interlude, passage: Passage, time: np.ndarray) -> np.nd
 class _Stance:
     """How the simulated body stands at any row of the physics."""
 
-    def __init__(self, model: mujoco.MjModel, geometry: Geometry, simulation: Simulation, reference: Reference):
+    def __init__(
+        self, model: mujoco.MjModel, geometry: Geometry, simulation: Simulation, reference: Reference, haste: float
+    ):
         self._model, self._data, self._geometry = model, mujoco.MjData(model), geometry
-        self._simulation, self._reference = simulation, reference
+        self._simulation, self._reference, self._haste = simulation, reference, haste
         self._ankles = [model.site(f"{side}_ankle").id for side in SIDES]
 
     def _feet(self, row: int) -> Footing:
@@ -250,7 +302,7 @@ class _Stance:
         """The pose at a row, in the body's frame; velocity and acceleration are those of its plan."""
         near = slice(max(row - SLOPE_ROWS, 0), row + SLOPE_ROWS + 1)
         planned = coordinates_of(self._reference.qpos[near])
-        since = (np.arange(len(planned)) - (row - near.start)) * self._model.opt.timestep
+        since = (np.arange(len(planned)) - (row - near.start)) * self._model.opt.timestep / self._haste
         _, curve, rate, _ = np.polyfit(since, planned, 3)
         feet, value = self._feet(row), coordinates_of(self._simulation.qpos[row : row + 1])[0]
         origin = feet.place.mean(0)

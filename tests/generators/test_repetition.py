@@ -65,7 +65,7 @@ def test_the_recipe_of_an_old_file_is_read():
     for later in ("exercises", "faults", "correct_below", "mountings", "physics"):
         del values[later]
     del values["population"]["surroundings"]
-    assert Recipe.from_dict(values) == randomised()
+    assert Recipe.from_dict(values) == randomised(population=Population())
 
 
 def test_counting_sets_hold_more_than_repetitions():

@@ -29,7 +29,7 @@ class Wearer:
     """One simulated set, to be captured in any surroundings."""
 
     def __init__(self, exercise: str, index: int = 0, repetitions: int = 2):
-        self.exercise, self.repetitions = exercise, repetitions
+        self.exercise = exercise
         seeds = Seeds(seed=0, index=index)
         self.prepared = prepare(Population(), seeds, exercise=exercise, repetitions=repetitions)
         self.simulation = simulate(self.prepared.model, self.prepared.reference)
@@ -39,7 +39,7 @@ class Wearer:
             ranges,
             np.random.default_rng(seed),
             body=self.prepared.draw.body,
-            repetitions=self.repetitions,
+            motion=self.prepared.draw.motion,
             has_seat=self.exercise == "sit_to_stand",
         )
 
@@ -134,6 +134,17 @@ def test_a_set_from_the_seat_rises_walks_and_sits_down(sitter):
     walked = take.activity == WALKING
     assert walked.any()
     assert (take.phase4[walked] == 0).all()
+
+
+def test_a_brisk_rise_takes_the_time_that_it_is_given(sitter):
+    ranges = replace(ALWAYS, brisk=1.0, brisk_rise_s=(1.2, 1.2))
+    take = sitter.capture(ranges, 2)
+    assert (take.phase4 == 3).sum() * 0.0025 == pytest.approx(1.2, abs=0.01)
+    assert (take.dynamics == 0).all()
+    ideal, rows = read_sensors(sitter.prepared.model, take.simulation), np.flatnonzero(np.diff(take.activity))
+    for name in DEVICES:
+        jump = np.abs(np.diff(getattr(ideal, name), axis=0)[rows]).max()
+        assert jump < (4.0 if "accel" in name else 0.15), f"{name} jumps by {jump:.2f} where pieces join"
 
 
 def test_walkers_come_back_to_their_chair(sitter):
