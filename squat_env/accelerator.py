@@ -7,7 +7,8 @@ sends targets and fetches the record once every `CHUNK_TICKS`. A tick means what
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import mujoco
@@ -39,6 +40,8 @@ _SITE_SENSORS = (
 # differ with the places of the devices, which `read_sites` knows itself, or are not used by what runs here
 _FREE = ("body_geomnum", "body_geomadr", "dof_length", "sensor_objid", "sensor_refid")
 _FREE_KINDS = ("geom", "site", "light", "cam", "mat", "key")
+_TOUCHING = tuple(f"geom_{name}" for name in ("type", "contype", "conaffinity", "condim", "priority", "bodyid"))
+_OPTIONS = tuple(field.name for field in dataclasses.fields(mujoco_warp.Option))
 
 
 def device_named(name: str | None) -> str:
@@ -55,30 +58,37 @@ def device_named(name: str | None) -> str:
     return name
 
 
+@cache
+def _arrays(of_geoms: bool = False) -> tuple[tuple[str, bool], ...]:
+    """Arrays of an MjModel that matter here, and whether mujoco_warp lets each world have its own values there."""
+    shapes = {field.name: getattr(field.type, "shape", ()) for field in dataclasses.fields(mujoco_warp.Model)}
+    return tuple(
+        (name, shape[0] == "*")
+        for name, shape in shapes.items()
+        if shape
+        and hasattr(mujoco.MjModel, name)
+        and (name.startswith("geom_") if of_geoms else name.split("_")[0] not in _FREE_KINDS)
+    )
+
+
 def layout(model: mujoco.MjModel) -> str:
     """Hash of all that worlds of one call must have in common."""
-    digest = hashlib.sha256()
-    for name, batched in _fields(model):
-        if not batched and name not in _FREE:
+    digest, numbers = hashlib.sha256(), {*_FREE, *_numbers(model)}
+    for name, _ in _arrays():
+        if name not in numbers:
             values = getattr(model, name)
-            digest.update(f"{name} {values.shape} {values.dtype}".encode() + values.tobytes())
-    carried = np.where(model.sensor_objtype == _SITE, -1, model.sensor_objid)
-    digest.update(carried.tobytes())
-    for geom in sorted(map(model.geom, range(model.ngeom)), key=lambda geom: geom.name):
-        touches = geom.contype.item() | geom.conaffinity.item()
-        kind = (geom.type, geom.contype, geom.conaffinity, geom.condim, geom.priority, geom.bodyid) if touches else ()
-        digest.update(f"{geom.name} {[value.item() for value in kind]}".encode())
-    for option in dataclasses.fields(mujoco_warp.Option):
-        digest.update(repr(getattr(model.opt, option.name, None)).encode())
+            digest.update(f"{name} {values.shape} {values.dtype.str}".encode() + values.tobytes())
+    digest.update(np.where(model.sensor_objtype == _SITE, -1, model.sensor_objid).tobytes())
+    for name in _TOUCHING:
+        digest.update(getattr(model, name)[_touching(model)].tobytes())
+    for name in _OPTIONS:
+        digest.update(np.asarray(getattr(model.opt, name, 0)).tobytes())
     return digest.hexdigest()
 
 
-def _fields(model: mujoco.MjModel) -> Iterator[tuple[str, bool]]:
-    """Arrays of a model that matter here, and whether mujoco_warp lets each world have its own numbers there."""
-    for field in dataclasses.fields(mujoco_warp.Model):
-        shape, values = getattr(field.type, "shape", ()), getattr(model, field.name, None)
-        if shape and isinstance(values, np.ndarray) and field.name.split("_")[0] not in _FREE_KINDS:
-            yield field.name, shape[0] == "*" and np.issubdtype(values.dtype, np.floating)
+def _touching(model: mujoco.MjModel) -> np.ndarray:
+    """Ids of the geoms that can touch another; devices and what is only drawn come between them."""
+    return np.flatnonzero(model.geom_contype | model.geom_conaffinity)
 
 
 def simulate_worlds(
@@ -206,19 +216,9 @@ def _outcome(time: np.ndarray, qpos: np.ndarray, sensors: np.ndarray, full: bool
 
 
 def _model(worlds: Sequence[World]) -> mujoco_warp.Model:
-    """The models as one, in which every field that differs has a row for each world."""
-    model = worlds[0].model
-    geoms = _geoms(worlds)
-    stacked = {
-        name: np.stack([getattr(world.model, name) for world in worlds])
-        for name, batched in _fields(model)
-        if batched and getattr(model, name).size
-    }
-    for name in ("pos", "quat", "size", "aabb", "rbound", "friction", "solref", "solimp"):
-        values = [getattr(world.model, f"geom_{name}")[row] for world, row in zip(worlds, geoms, strict=True)]
-        stacked[f"geom_{name}"] = np.stack(values)
-    own = {name: values for name, values in stacked.items() if (values != values[0]).any()}
-    result = mujoco_warp.put_model(model, batch_sizes=dict.fromkeys(own, len(worlds)))
+    """The models as one, in which every number that differs has a row for each world."""
+    own = _own(worlds)
+    result = mujoco_warp.put_model(worlds[0].model, batch_sizes=dict.fromkeys(own, len(worlds)))
     for name, values in own.items():
         array = getattr(result, name)
         array.assign(values.astype(np.float32).reshape(*array.shape, *getattr(array.dtype, "_shape_", ())))
@@ -229,11 +229,21 @@ def _model(worlds: Sequence[World]) -> mujoco_warp.Model:
     return result
 
 
-def _geoms(worlds: Sequence[World]) -> list[list[int]]:
-    """For each world, its geoms in the order of the first world's; devices come between the others."""
-    first = worlds[0].model
-    names = [first.geom(k).name for k in range(first.ngeom)]
-    return [[world.model.geom(name).id for name in names] for world in worlds]
+def _own(worlds: Sequence[World]) -> dict[str, np.ndarray]:
+    """The arrays (W, ...) in which the models differ; geoms that touch nothing are those of the first world."""
+    model, touching = worlds[0].model, [_touching(world.model) for world in worlds]
+    stacked = {name: np.stack([getattr(world.model, name) for world in worlds]) for name in _numbers(model)}
+    for name in _numbers(model, of_geoms=True):
+        stacked[name] = np.stack([getattr(model, name)] * len(worlds))
+        values = [getattr(world.model, name)[geoms] for world, geoms in zip(worlds, touching, strict=True)]
+        stacked[name][:, touching[0]] = values
+    return {name: values for name, values in stacked.items() if (values != values[0]).any()}
+
+
+def _numbers(model: mujoco.MjModel, of_geoms: bool = False) -> list[str]:
+    """Names of the arrays in which worlds may differ."""
+    named = ((name, getattr(model, name)) for name, batched in _arrays(of_geoms) if batched)
+    return [name for name, values in named if values.dtype.kind == "f" and values.size]
 
 
 def _data(worlds: Sequence[World], *, contacts: int) -> mujoco_warp.Data:
@@ -250,11 +260,16 @@ def _data(worlds: Sequence[World], *, contacts: int) -> mujoco_warp.Data:
         (data.sensordata, "sensors"),
     ):
         array.assign(np.stack([getattr(world, name) for world in worlds]))
-    places, fixed = data.geom_xpos.numpy(), np.flatnonzero(model.geom_bodyid == 0)
-    for place, world, row in zip(places, worlds, _geoms(worlds), strict=True):
-        place[fixed] = world.model.geom_pos[np.array(row)[fixed]]  # mujoco_warp poses only what can move
+    places, fixed = data.geom_xpos.numpy(), _fixed(model)
+    places[:, fixed] = [world.model.geom_pos[_fixed(world.model)] for world in worlds]
     data.geom_xpos.assign(places)
     return data
+
+
+def _fixed(model: mujoco.MjModel) -> np.ndarray:
+    """Ids of the geoms that stand still and can be touched; mujoco_warp poses only what moves."""
+    touching = _touching(model)
+    return touching[model.geom_bodyid[touching] == 0]
 
 
 def _sites(worlds: Sequence[World]) -> Any:
@@ -266,12 +281,13 @@ def _sites(worlds: Sequence[World]) -> Any:
     sites.address = wp.array(model.sensor_adr[which], dtype=int)
     for prefix, ids in (("", "sensor_objid"), ("from_", "sensor_refid")):
         chosen = [(world.model, np.maximum(getattr(world.model, ids)[which], 0)) for world in worlds]
-        turns = [_orientations(model.site_quat[site]) for model, site in chosen]
+        quats = np.concatenate([model.site_quat[site] for model, site in chosen])
         bodies = np.stack([model.site_bodyid[site] for model, site in chosen])
         setattr(sites, f"{prefix}body", wp.array(bodies, dtype=int))
         places = np.stack([model.site_pos[site] for model, site in chosen])
         setattr(sites, f"{prefix}place", wp.array(places, dtype=wp.vec3))
-        setattr(sites, f"{prefix}turn", wp.array(np.stack(turns), dtype=wp.mat33))
+        turns = _orientations(quats).reshape(*places.shape, 3)
+        setattr(sites, f"{prefix}turn", wp.array(turns, dtype=wp.mat33))
     return sites
 
 
