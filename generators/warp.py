@@ -7,13 +7,14 @@ fails is drawn again and stepped with the next ones; its shard waits for it.
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
-from generators.attempts import Failure
-from generators.engines import Outcome, Task, on_processes
+from generators.attempts import LOST, Failure
+from generators.engines import Outcome, Task, WorkersLost, on_processes
 from generators.recipe import Recipe
 from generators.repetition import DrawnSet, SimulatedSet, draw_set, judge_set, make_repetitions
 from generators.store import DatasetError, Shard
@@ -82,7 +83,23 @@ class Warp:
             planned, stepped = upcoming, planned
 
     def _plan(self, task: Task[Recipe], numbers: Sequence[int]) -> dict[int, "_Sets"]:
-        return dict(self._spread([(_plan, task.recipe, number) for number in numbers], task))
+        """Plans the sets of some shards; where that ends its process again and again, a shard fails for it."""
+        planned = self._planned(task, numbers)
+        while left := [number for number in numbers if number not in planned]:
+            planned |= (found := self._planned(task, left))
+            if not found:
+                for number in left:
+                    first = _numbers(task.recipe, number)[0]
+                    planned |= self._planned(task, [number]) or {number: {first: f"while it was planned, {LOST}"}}
+        return planned
+
+    def _planned(self, task: Task[Recipe], numbers: Sequence[int]) -> dict[int, "_Sets"]:
+        """Plans the sets of some shards, or of those before a process is lost."""
+        planned: dict[int, _Sets] = {}
+        with suppress(WorkersLost):
+            for number, sets in self._spread([(_plan, task.recipe, number) for number in numbers], task):
+                planned[number] = sets
+        return planned
 
     def _spread(self, calls: Sequence[tuple[Any, ...]], task: Task[Recipe]) -> Iterable[Any]:
         return on_processes(calls, jobs=self.jobs, limits=task.limits) if calls else ()
@@ -140,10 +157,14 @@ def _accelerator() -> Any:
 
 def _plan(recipe: Recipe, shard: int) -> tuple[int, _Sets]:
     """Plans the sets of a shard, in a process of its own."""
+    return shard, {number: _planned(recipe, number) for number in _numbers(recipe, shard)}
+
+
+def _numbers(recipe: Recipe, shard: int) -> range:
+    """Of the sets of which a shard holds repetitions."""
     first = shard * recipe.shard_repetitions
     last = min(first + recipe.shard_repetitions, recipe.repetitions) - 1
-    numbers = range(first // recipe.repetitions_a_set, last // recipe.repetitions_a_set + 1)
-    return shard, {number: _planned(recipe, number) for number in numbers}
+    return range(first // recipe.repetitions_a_set, last // recipe.repetitions_a_set + 1)
 
 
 def _planned(recipe: Recipe, number: int, after: DrawnSet | None = None) -> _Planned | str:

@@ -1,5 +1,7 @@
 """Datasets whose physics runs in batches of worlds, here on Warp's CPU device."""
 
+import os
+import signal
 import sys
 from dataclasses import replace
 
@@ -88,6 +90,24 @@ def test_a_set_that_cannot_be_made_fails_its_shard_with_the_reason(tmp_path):
     failure = _finish(task, 1, {2: "cannot be made", 3: "nor this"})
     assert isinstance(failure, Failure)
     assert "repetition 2 in shard 1 cannot be made (RuntimeError: cannot be made)" in failure.reason
+
+
+def plan_or_die(recipe: Recipe, shard: int):
+    if shard == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _plan(recipe, shard)
+
+
+@pytest.mark.fault
+def test_a_shard_whose_planning_ends_its_process_is_given_up_and_the_others_are_made(whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("generators.warp._plan", plan_or_die)
+        with pytest.raises(
+            DatasetError, match=r"1 of 3 shards .* shard 1 \(repetitions 2-3\): .* while it was planned"
+        ):
+            produce(RECIPE, tmp_path / "d", make=make_repetitions, engine=CPU, progress=False)
+    assert sorted(path.name for path in (tmp_path / "d").glob("*.h5")) == ["shard-00000.h5", "shard-00002.h5"]
+    assert produce(RECIPE, tmp_path / "d", make=make_repetitions, engine=CPU, progress=False).digest == whole.digest
 
 
 def test_what_cannot_be_made_this_way_is_refused_at_once(tmp_path):
