@@ -90,7 +90,8 @@ class Warp:
             if not found:
                 for number in left:
                     first = _numbers(task.recipe, number)[0]
-                    planned |= self._planned(task, [number]) or {number: {first: f"while it was planned, {LOST}"}}
+                    alone = self._planned(task, [number]) if len(left) > 1 else {}
+                    planned |= alone or {number: {first: f"while it was planned, {LOST}"}}
         return planned
 
     def _planned(self, task: Task[Recipe], numbers: Sequence[int]) -> dict[int, "_Sets"]:
