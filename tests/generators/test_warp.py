@@ -12,7 +12,7 @@ import pytest
 from generators.attempts import Failure, Limits
 from generators.engines import Loky, Sequential, Task
 from generators.produce import produce
-from generators.recipe import Recipe
+from generators.recipe import Recipe, randomised
 from generators.repetition import make_repetitions
 from generators.store import Dataset, DatasetError, verify
 from generators.warp import Warp, _finish, _plan, _Planned
@@ -22,7 +22,7 @@ from squat_env.simulate import SimulationFailed
 
 pytestmark = pytest.mark.slow  # kernels are compiled where they have not been before
 
-RECIPE = Recipe(repetitions=6, shard_repetitions=2, seed=3, physics="mujoco_warp")
+RECIPE = randomised(repetitions=6, shard_repetitions=2, seed=3, physics="mujoco_warp")
 CPU = Warp(jobs=2, worlds=4, device="cpu")
 # root mean square of differences to a native dataset, as recorded at 20 Hz
 TOLERANCE = {"watch_accel": 0.1, "phone_accel": 0.1, "watch_gyro": 0.01, "phone_gyro": 0.01, "range_ideal": 1e-4}
