@@ -96,9 +96,13 @@ def _steps(env, seed: int, actions: np.ndarray) -> float:
 
 def _planning(episode, seed: int) -> Callable[[], float]:
     """The share of a reset that is `population.prepare`."""
+    from gymnasium.utils import seeding
+
+    from squat_env.episode import next_seed
     from squat_env.population import Seeds, prepare
 
-    return lambda: _timed(lambda: prepare(episode.task.drawn_from, Seeds(seed=seed, index=0)))
+    drawn_from, seeds = episode.task.drawn_from, Seeds(seed=next_seed(seeding.np_random(seed)[0]), index=0)
+    return lambda: _timed(lambda: prepare(drawn_from, seeds))
 
 
 def _raw(episode, actions: np.ndarray, calls: int = 1) -> Callable[[], float]:
