@@ -17,6 +17,7 @@ CASES = {
     "faults": 100,
     "mine": 20_000,
     "warp": 16,
+    "walking": 120,
 }  # module in `cases` -> its size
 
 

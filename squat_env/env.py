@@ -16,7 +16,7 @@ class SquatSensorEnv(gym.Env):
     """A free-standing humanoid exercises under a PD controller, wearing a phone and a watch placed at random.
 
     Every reset draws a body, a motion, a placement and the devices' errors. One episode is one set, standing to
-    standing.
+    standing, under physics throughout; what people do around their sets (`squat_env.surroundings`) is in datasets only.
 
     Action, `Box(-1, 1, (29,))`: added to the controller's joint targets, 1 = 0.2 rad, in the order of
     `squat_env.model.joint_names`. The zero action does the exercise.
