@@ -12,7 +12,6 @@ from generators.store import Repetition, Worn
 from generators.streams import Streams, record
 from squat_env.activities import sample_setting
 from squat_env.faults import FAULTS, severities
-from squat_env.labels import upright
 from squat_env.landmarks import joint_angles
 from squat_env.population import ATTEMPTS, Draw, Prepared, Seeds, Wearing, prepare
 from squat_env.posture import InfeasibleMotion
@@ -216,7 +215,7 @@ def surround(recipe: Recipe, number: int, done: SimulatedSet) -> tuple[Setting, 
 
 def _shared(take: Take, scene: Scene, every: int) -> dict[str, np.ndarray]:
     """What all mountings have in common: times, labels and the body's pose."""
-    phase = upright(scene.pelvis_height, take.threshold[::every])
+    phase = take.phase[::every]
     outside_and_down = (take.activity[::every] != 0) & (phase == 0)
     return {
         "time": take.simulation.time[::every],

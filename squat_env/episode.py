@@ -12,7 +12,7 @@ from squat_env.faults import severities
 from squat_env.info import Info
 from squat_env.instruments import UNIT_COLUMNS, Panel, RangeLink, draw_units, tame
 from squat_env.kernels import squares
-from squat_env.labels import halfway, upright
+from squat_env.labels import Phases
 from squat_env.landmarks import joint_angles
 from squat_env.population import Seeds, prepare
 from squat_env.sensors import Scene, Surveyor
@@ -96,9 +96,9 @@ class Episode:
         self._range = 0.0
 
     @cached_property
-    def thresholds(self) -> np.ndarray:
-        """(R,) height of the pelvis [m] that divides up from down, for each repetition."""
-        return halfway(self.reference.qpos[:, 2], self.reference.repetition)
+    def phases(self) -> Phases:
+        """What divides upright from down."""
+        return Phases.of(self.reference)
 
     @property
     def over(self) -> bool:
@@ -192,7 +192,7 @@ class Truth:
     @property
     def phase(self) -> int:
         """0 down, 1 upright."""
-        return int(upright(self._scene.pelvis_height, self._episode.thresholds[self.repetition])[0])
+        return int(self._episode.phases.phase(self._qpos[None], np.array([self.repetition]))[0])
 
     @property
     def phase4(self) -> int:

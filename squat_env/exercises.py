@@ -44,6 +44,7 @@ class Exercise:
         ranges: How people vary it.
         prime: The joint whose angle says how far a repetition went.
         prime_sides: Both sides, or the leading one.
+        phase_of: What the binary phase is read from, the height of the pelvis or the prime joint.
         stages: What happens one after the other on the way to the turning point, and each one's share of the time:
             "shift" the weight to the other leg, "depth" the movement itself, "settle" on the seat.
         height: What sets the height of the pelvis.
@@ -61,6 +62,7 @@ class Exercise:
     ranges: MotionRanges = field(default_factory=MotionRanges)
     prime: str = "knee_flexion"
     prime_sides: Literal["both", "lead"] = "both"
+    phase_of: Literal["pelvis", "prime"] = "pelvis"
     stages: tuple[tuple[Stage, float], ...] = (("depth", 1.0),)
     height: Height = "knees"
     lifts: bool = False
@@ -118,7 +120,7 @@ EXERCISES: dict[str, Exercise] = {
         ),
         prime_sides="lead",
         height="lead_knee",
-        feedback=(120.0, 20.0),
+        feedback=(30.0, 10.0),
         faults=("shallow", "excessive_lean", "knee_valgus"),
     ),
     "side_lunge": Exercise(
@@ -162,6 +164,7 @@ EXERCISES: dict[str, Exercise] = {
         meaning="lift a bar from the thighs to the shoulders by bending the elbows",
         ranges=replace(_STILL_LEGS, arms=(("curl", 1.0),), arm_sd_deg=5.0),
         prime="elbow_flexion",
+        phase_of="prime",
         load="bar",
         load_of_mass=(0.08, 0.3),
         faults=("partial_range", "trunk_swing", "uneven_arms"),
@@ -170,7 +173,9 @@ EXERCISES: dict[str, Exercise] = {
         meaning="press dumbbells from the shoulders to over the head",
         ranges=replace(_STILL_LEGS, arms=(("press", 1.0),), arm_sd_deg=6.0),
         prime="elbow_flexion",
+        phase_of="prime",
         load="dumbbells",
+        feedback=(60.0, 14.0),
         load_of_mass=(0.04, 0.3),
         faults=("partial_range", "trunk_swing", "uneven_arms"),
     ),
@@ -178,6 +183,7 @@ EXERCISES: dict[str, Exercise] = {
         meaning="raise dumbbells sideways to the height of the shoulders",
         ranges=replace(_STILL_LEGS, arms=(("side_raise", 1.0),), arm_sd_deg=5.0),
         prime="shoulder_abduction",
+        phase_of="prime",
         load="dumbbells",
         load_of_mass=(0.02, 0.12),
         faults=("partial_range", "trunk_swing", "uneven_arms"),
@@ -188,6 +194,7 @@ EXERCISES: dict[str, Exercise] = {
             _ONE_LEG, lean_deg=(-6.0, 8.0), lift_deg=((60.0, 105.0), (-5.0, 8.0), (70.0, 115.0)), arms=_REST_ARMS
         ),
         prime="hip_flexion",
+        phase_of="prime",
         prime_sides="lead",
         stages=(("shift", 0.6), ("depth", 0.4)),
         lifts=True,
@@ -204,6 +211,7 @@ EXERCISES: dict[str, Exercise] = {
             arms=(("head", 1.0),),
         ),
         prime="hip_flexion",
+        phase_of="prime",
         prime_sides="lead",
         stages=(("shift", 0.6), ("depth", 0.4)),
         lifts=True,
@@ -226,6 +234,7 @@ EXERCISES: dict[str, Exercise] = {
             sway_deg=(0.3, 1.5),
         ),
         prime="hip_flexion",
+        phase_of="prime",
         height="floor",
         lifts=True,
         faults=("partial_range", "bent_knees"),

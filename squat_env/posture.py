@@ -20,6 +20,7 @@ SEATED_LEAN_DEG = 4.0
 SMOOTH_MINIMUM_M = 0.0005
 ROLL_SHIFT_M = 0.007  # of the weight, per degree of pelvis roll
 HEEL_RISE_BALANCE = 0.8  # where over the foot a person on the balls stands
+HEEL_RISE_FROM = 0.5  # of the way, from where heels rise: by then the weight is ahead of the middle of the feet
 HEEL_RISE_FULL_DEG = 6.0  # rise at which the weight is over the balls
 LIFT_M = 0.2  # how high a free foot would be lifted flat; it leaves the ground so before it swings
 TRAIL_SLACK = 0.78  # the legs stay behind the pelvis, so the centre of mass moves less than it
@@ -241,13 +242,19 @@ def _trunk(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, 
     return np.deg2rad(lean), np.deg2rad(tilt), np.deg2rad(roll), np.deg2rad(np.abs(bend))
 
 
-def _feet(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Orientation (K, 2, 3, 3), ankles (K, 2, 3) and toe extension (K, 2) of feet that turn about their toe joints."""
+def heel_rise(geometry: Geometry, motion: Motion, path: Path) -> np.ndarray:
+    """How far (K, 2) the feet turn about their toe joints [deg]."""
     rise = np.zeros((len(path.depth), 2))
-    rise[:] = (motion.heel_rise_deg * np.clip(path.depth, 0.0, 1.0))[:, None]
+    late = (path.depth - HEEL_RISE_FROM) / (1.0 - HEEL_RISE_FROM)
+    rise[:] = (motion.heel_rise_deg * minimum_jerk(late))[:, None]
     start, end = motion.rear_heel_deg
     rise[:, 1 - geometry.lead] += start + (end - start) * path.depth
-    rise = np.deg2rad(rise)
+    return rise
+
+
+def _feet(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Orientation (K, 2, 3, 3), ankles (K, 2, 3) and toe extension (K, 2) of feet that turn about their toe joints."""
+    rise = np.deg2rad(heel_rise(geometry, motion, path))
     feet = geometry.feet @ about("y", rise)
     ankles = geometry.ankles + geometry.feet @ geometry.foot.toes - feet @ geometry.foot.toes
     return feet, ankles, rise

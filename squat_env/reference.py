@@ -18,7 +18,7 @@ from squat_env.exercises import Exercise, exercise_named
 from squat_env.model import DAMPING_PER_STIFFNESS, TIMESTEP_S, joint_names
 from squat_env.motion import Motion
 from squat_env.placement import SIDES
-from squat_env.posture import NO_SWAY, Geometry, InfeasibleMotion, Path, Pose, balance_target, pose, sample_sway
+from squat_env.posture import NO_SWAY, Geometry, InfeasibleMotion, Path, Pose, balance_target, heel_rise, pose, sample_sway
 from squat_env.splines import Spline
 from squat_env.support import SEAT_BACK_M
 from squat_env.timeline import MINIMUM_JERK_PEAK, PEAK_ACCELERATION, least_time, timeline
@@ -41,6 +41,7 @@ BALL = 0.62  # of the foot's length, from where a foot on its ball carries
 BUTTOCKS_M = 0.06  # how far they reach towards the legs
 SEATED = 0.3  # share of settling at which the seat carries
 HEEL_RISE_FEEDBACK = (60.0, 14.0)  # 1/s^2, 1/s; nobody stands on the balls of the feet without
+ON_TOES_DEG = 3.0  # rise of a heel from which the toes take all that the foot carries
 LEAST_LOAD = 0.02  # share of the weight below which a foot that is to stand does not stay where it is
 FEET_APART_M = 0.005  # between the soles of feet side by side
 UNLOADED = 1e-4  # compliance of a support that carries nothing
@@ -75,6 +76,12 @@ class Reference:
     repetition: np.ndarray
     planted: np.ndarray
     balance: Balance | None = None
+
+    @property
+    def prime(self) -> tuple[int, ...]:
+        """Columns of qpos of the joints that say how far a repetition went."""
+        sides = SIDES if self.exercise.prime_sides == "both" else (SIDES[self.lead],)
+        return tuple(7 + joint_names().index(f"{side}_{self.exercise.prime}") for side in sides)
 
 
 def plan(
@@ -220,7 +227,7 @@ def _dynamics(
     feedback = HEEL_RISE_FEEDBACK if motion.heel_rise_deg else exercise.feedback
     every = 1 if feedback is not None else TORQUE_EVERY
     path = Path(**{name: way[::every] for name, way in vars(path).items()})
-    supports, compliance = _supports(exercise, geometry, path)
+    supports, compliance = _supports(exercise, geometry, motion, path)
     qvel = qvel_of(planned.values, planned.slopes)
     moving = qpos_of(planned.values)[::every], qvel[::every], Spline(qvel, 1.0 / PLAN_HZ).slopes[::every]
     found = inverse_dynamics(model, data, *moving, supports, compliance, with_push=feedback is not None)
@@ -242,7 +249,7 @@ def _dynamics(
     return torque, Balance(com=com, com_velocity=com_velocity, gain=gain[nearest])
 
 
-def _supports(exercise: Exercise, geometry: Geometry, path: Path) -> tuple[list[str], np.ndarray]:
+def _supports(exercise: Exercise, geometry: Geometry, motion: Motion, path: Path) -> tuple[list[str], np.ndarray]:
     """Sites that carry the person, and how readily (K, S) each takes load."""
     feet = [f"{side}_sole" for side in SIDES]
     count = len(path.depth)
@@ -251,6 +258,11 @@ def _supports(exercise: Exercise, geometry: Geometry, path: Path) -> tuple[list[
     compliance = np.ones((count, 2))
     if exercise.lifts:
         compliance[:, geometry.lead] = np.maximum((1.0 - path.shift) ** 2, UNLOADED)
+    rise = heel_rise(geometry, motion, path)
+    if rise.any():
+        on_toes = np.clip(rise / ON_TOES_DEG, UNLOADED, 1.0 - UNLOADED)
+        toes = [f"{side}_toe" for side in SIDES]
+        return [*feet, *toes], np.column_stack([compliance * (1.0 - on_toes), compliance * on_toes])
     if exercise.height != "seat":
         return feet, compliance
     sitting = np.maximum(np.clip(path.settle / SEATED, 0.0, 1.0), UNLOADED)

@@ -112,8 +112,8 @@ class Outcome:
 
     Attributes:
         fallen: The pelvis came lower than half its planned height.
-        depth_error_deg: Difference of the largest angle of the exercise's prime joint, planned and done.
-        heel_m: Rise of a heel of a standing foot over its plan.
+        depth_error_deg: Difference of the extreme angles of the exercise's prime joint, planned and done.
+        heel_m: Rise of a heel of a standing foot over its plan, or what it lacks.
         slip_m: Horizontal movement of a standing sole within a repetition, beyond its plan.
     """
 
@@ -124,7 +124,7 @@ class Outcome:
 
     @property
     def success(self) -> bool:
-        """Upright, within 6 degrees of the asked depth, heel below 1 cm, slip below 2 cm."""
+        """Upright, within 6 degrees of the asked depth, heel within 1 cm of its plan, slip below 2 cm."""
         return self.failure is None
 
     @property
@@ -141,8 +141,8 @@ class Outcome:
 
 def judge(model: mujoco.MjModel, reference: Reference, simulation: Simulation) -> Outcome:
     """Compares a simulated set with its plan."""
-    joints = prime_joints(model, reference)
-    depth = np.abs(simulation.qpos[:, joints].max(0) - reference.qpos[:, joints].max(0)).max()
+    done, planned = (qpos[:, reference.prime] for qpos in (simulation.qpos, reference.qpos))
+    depth = max(np.abs(done.max(0) - planned.max(0)).max(), np.abs(done.min(0) - planned.min(0)).max())
     every = max(1, round(0.02 / TIMESTEP_S))
     places = ("sole", "heel")
     moved = foot_sites(model, simulation.qpos[::every], places) - foot_sites(model, reference.qpos[::every], places)
@@ -155,15 +155,8 @@ def judge(model: mujoco.MjModel, reference: Reference, simulation: Simulation) -
     )
 
 
-def prime_joints(model: mujoco.MjModel, reference: Reference) -> list[int]:
-    """Where in qpos the joints are that say how far a repetition went."""
-    exercise = reference.exercise
-    sides = SIDES if exercise.prime_sides == "both" else (SIDES[reference.lead],)
-    return [int(model.joint(f"{side}_{exercise.prime}").qposadr[0]) for side in sides]
-
-
 def _feet_off(moved: np.ndarray, planted: np.ndarray, repetition: np.ndarray) -> tuple[float, float]:
-    """Largest rise of a heel and slip of a sole [m], of feet that stand, each repetition from where it began."""
+    """How far heels are off their plan and soles slip [m], of feet that stand, each repetition from where it began."""
     heel, slip = 0.0, 0.0
     for number in range(int(repetition[-1]) + 1):
         rows = repetition == number
@@ -172,6 +165,6 @@ def _feet_off(moved: np.ndarray, planted: np.ndarray, repetition: np.ndarray) ->
             if not stands.any():
                 continue
             sole, rise = moved[rows, foot, 0, :2][stands], moved[rows, foot, 1, 2][stands]
-            heel = max(heel, float((rise - rise[0]).max()))
+            heel = max(heel, float(np.abs(rise - rise[0]).max()))
             slip = max(slip, float(np.linalg.norm(sole - sole[0], axis=1).max()))
     return heel, slip

@@ -14,7 +14,7 @@ import numpy as np
 from squat_env.coordinates import Course, coordinates_of, moved
 from squat_env.footwork import KNOT_HZ, Footing, Footwork
 from squat_env.interlude import Interlude, Passage, Poise, perform
-from squat_env.labels import halfway
+from squat_env.labels import Phases
 from squat_env.placement import SIDES
 from squat_env.playback import play
 from squat_env.population import Prepared
@@ -40,7 +40,7 @@ class Take:
         simulation: Its states and ideal readings.
         phase4: (N,) int8: 0 stand, 1 descent, 2 bottom, 3 ascent.
         repetition: (N,) int64 the repetition that a sample is kept with, increasing.
-        threshold: (N,) height of the pelvis above which that repetition is upright [m].
+        phase: (N,) int8: 1 upright, 0 down; around repetitions down is seated, where the pelvis says so or not.
         activity: (N,) int8: 0 the exercise, 1 standing about, 2 walking, 3 sitting.
         dynamics: (N,) uint8: 1 simulated under physics, 0 poses played back; a hasty set's own poses are played too.
         starts: (R + 1,) where each repetition's samples begin, and the end [s].
@@ -49,7 +49,7 @@ class Take:
     simulation: Simulation
     phase4: np.ndarray
     repetition: np.ndarray
-    threshold: np.ndarray
+    phase: np.ndarray
     activity: np.ndarray
     dynamics: np.ndarray
     starts: np.ndarray
@@ -122,7 +122,7 @@ def capture(prepared: Prepared, simulation: Simulation, setting: Setting | None 
         parts.append(replace(part, simulation=_moved(part.simulation, frame)))
         if piece.interlude is not None:
             here, frame = frame.at(passage.end[:2]), replace(frame, yaw=frame.yaw + passage.end[2])
-    return _joined(parts, halfway(reference.qpos[:, 2], reference.repetition), model.opt.timestep)
+    return _joined(parts, reference, model.opt.timestep)
 
 
 def _moved(simulation: Simulation, frame: _Frame) -> Simulation:
@@ -177,35 +177,37 @@ def _played(model: mujoco.MjModel, interlude: Interlude, passage: Passage, owner
 
 def _bare(prepared: Prepared, simulation: Simulation) -> Take:
     reference = prepared.reference
-    thresholds = halfway(reference.qpos[:, 2], reference.repetition)
     return Take(
         simulation=simulation,
         phase4=reference.phase4,
         repetition=reference.repetition,
-        threshold=thresholds[reference.repetition],
+        phase=Phases.of(reference).phase(simulation.qpos, reference.repetition),
         activity=np.zeros(len(reference.time), np.int8),
         dynamics=np.ones(len(reference.time), np.uint8),
         starts=np.cumsum([0.0, *(cycle.duration_s for cycle in prepared.draw.motion.cycles)]),
     )
 
 
-def _joined(parts: Sequence[_Part], thresholds: np.ndarray, timestep: float) -> Take:
+def _joined(parts: Sequence[_Part], reference: Reference, timestep: float) -> Take:
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in parts])
 
-    simulations, repetition = [part.simulation for part in parts], joined("repetition")
-    count = len(repetition)
-    bounds = np.searchsorted(repetition, np.arange(len(thresholds)))
+    simulations, repetition, activity = [part.simulation for part in parts], joined("repetition"), joined("activity")
+    count, qpos = len(repetition), np.concatenate([one.qpos for one in simulations])
+    bounds = np.searchsorted(repetition, np.arange(reference.repetition[-1] + 1))
+    phase = Phases.of(reference).phase(qpos, repetition)
+    if reference.exercise.phase_of != "pelvis":
+        phase = np.where(activity == EXERCISE, phase, (activity != SITTING).astype(np.int8))
     return Take(
         simulation=Simulation(
             time=np.arange(count) * timestep,
-            qpos=np.concatenate([one.qpos for one in simulations]),
+            qpos=qpos,
             sensors=np.concatenate([one.sensors for one in simulations]),
         ),
         phase4=joined("phase4"),
         repetition=repetition,
-        threshold=thresholds[repetition],
-        activity=joined("activity"),
+        phase=phase,
+        activity=activity,
         dynamics=joined("dynamics"),
         starts=np.array([*bounds, count]) * timestep,
     )
