@@ -11,6 +11,7 @@ from generators.recipe import Recipe
 from generators.store import Repetition, Worn
 from generators.streams import Streams, record
 from squat_env.activities import sample_setting
+from squat_env.assessment import Performance, assess
 from squat_env.faults import FAULTS, severities
 from squat_env.landmarks import joint_angles
 from squat_env.population import ATTEMPTS, Draw, Prepared, Seeds, Wearing, prepare
@@ -177,7 +178,7 @@ def measure_set(recipe: Recipe, number: int, done: SimulatedSet) -> Iterator[Rep
             sample={name: values[rows] for name, values in (sample | {"time": time}).items()} | first.sample,
             range=first.range,
             repetition={"set": number, "repetition": cycle, "subject": number, **_form(recipe, prepared.draw)},
-            drawn=_drawn(done, cycle) | _drawn_around(setting, take),
+            drawn=_drawn(done, cycle) | _measured(done, take, rows, sample, every) | _drawn_around(setting, take),
             also=tuple(
                 Worn(sample=streams.sample, range=streams.range, drawn=_drawn_of(wearing))
                 for streams, wearing in zip(also, prepared.draw.also, strict=True)
@@ -283,6 +284,23 @@ def _drawn_around(setting: Setting, take: Take) -> dict[str, Any]:
         "surroundings.steps": sum(len(one.steps) for one in setting.interludes),
         "surroundings.played_s": float(played.sum() * (take.simulation.time[1] - take.simulation.time[0])),
     }
+
+
+def _measured(
+    done: SimulatedSet, take: Take, rows: np.ndarray, sample: dict[str, np.ndarray], every: int
+) -> dict[str, float]:
+    """Severity of every fault in what was done in the samples of one repetition, which sway and fatigue change."""
+    rows = rows & (sample["activity"] == 0)
+    found = assess(
+        Performance(
+            exercise=done.prepared.draw.motion.exercise,
+            lead=done.prepared.reference.lead,
+            time=sample["time"][: rows.sum()],
+            qpos=take.simulation.qpos[::every][rows],
+            landmarks=sample["landmarks"][rows],
+        )
+    )
+    return {f"measured.{name}": found.get(name, 0.0) for name in FAULTS}
 
 
 def _drawn_of(wearing: Wearing) -> dict[str, Any]:

@@ -19,7 +19,6 @@ CLOSE = 0.05  # share of the way within which a person is at the start position 
 TIMED = (0.2, 0.8)  # shares of the way between which a movement is timed
 STRAIGHT_BACK = (0.1, 0.64)  # shares of the way between which nobody's pelvis tips on its own
 WINKING = 0.8  # share of the way from which it may have tipped
-ARM_JOINTS = ("shoulder_flexion", "shoulder_abduction", "shoulder_rotation", "elbow_flexion", "elbow_pronation")
 _WAYS = np.linspace(0.0, 1.0, 2001)
 _TIMED_TIME = float(np.diff(np.interp(TIMED, minimum_jerk(_WAYS), _WAYS))[0])
 
@@ -126,7 +125,7 @@ def _knees_inwards(done: Performance) -> float:
 
 
 def _rise(done: Performance) -> float:
-    return np.mean([np.ptp(done.foot_rise_deg(side)) for side in range(2)])
+    return float(np.mean([np.ptp(done.foot_rise_deg(side)) for side in range(2)]))
 
 
 def _drop_aside(done: Performance) -> float:
@@ -143,31 +142,30 @@ def _wink(done: Performance) -> float:
     return (slope * way + offset - done.pelvis_deg)[way > WINKING].max()
 
 
-def _arm_ways(done: Performance) -> np.ndarray:
-    """(2,) how far each arm goes in the exercise's prime joint, along the line that both follow together [deg]."""
-    angle = done.joint(done.kind.prime)
-    line = np.linalg.svd(angle - angle.mean(0), full_matrices=False)[2][0]
-    along = angle @ line
-    way = done.way(along)
-    return np.abs(line * (np.median(along[way > 1.0 - HELD]) - np.median(along[way < HELD])))
+def _arm_ways(done: Performance) -> tuple[np.ndarray, float]:
+    """Share (2,) of the posture's whole way that each arm goes, and how much that is of the joint furthest moved [deg].
 
-
-def _full_ways(done: Performance) -> tuple[float, float]:
-    """How far the arms are to go in the exercise's prime joint, and in the joint that goes furthest [deg]."""
+    The share is read along the line that both arms follow together, from where they are held at either end.
+    """
     posture = ARM_POSTURES[done.kind.ranges.arms[0][0]]
-    ways = np.abs(np.subtract(posture.bottom, posture.standing))
-    return float(ways[ARM_JOINTS.index(done.kind.prime)]), float(ways.max())
+    whole = np.subtract(posture.bottom, posture.standing)
+    share = np.rad2deg(done.qpos[:, 10:20]).reshape(-1, 2, 5) @ whole / (whole @ whole)
+    line = np.linalg.svd(share - share.mean(0), full_matrices=False)[2][0]
+    along = share @ line
+    way = done.way(along)
+    ways = np.abs(line * (np.median(along[way > 1.0 - HELD]) - np.median(along[way < HELD])))
+    return ways, float(np.abs(whole).max())
 
 
 def _missing_range(done: Performance) -> float:
     if done.exercise in FULL_LIFT_DEG:
         return 1.0 - done.joint("hip_flexion")[:, done.legs].mean(1).max() / FULL_LIFT_DEG[done.exercise]
-    return 1.0 - _arm_ways(done).max() / _full_ways(done)[0]
+    return 1.0 - _arm_ways(done)[0].max()
 
 
 def _uneven(done: Performance) -> float:
-    prime, furthest = _full_ways(done)
-    return abs(np.subtract(*_arm_ways(done))) * furthest / prime
+    ways, whole_deg = _arm_ways(done)
+    return float(np.ptp(ways)) * whole_deg
 
 
 def _swing(done: Performance) -> float:

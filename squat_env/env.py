@@ -50,7 +50,7 @@ class SquatSensorEnv(gym.Env):
 
     | key              | type, shape   | unit | meaning                                                                |
     |------------------|---------------|------|------------------------------------------------------------------------|
-    | `phase`          | int           | -    | 0 down, 1 upright                                                      |
+    | `phase`          | int           | -    | 0 down, 1 upright, by pelvis or prime joint (`squat_env.labels`)       |
     | `phase4`         | int           | -    | 0 stand, 1 descent, 2 bottom, 3 ascent, as planned                     |
     | `repetition`     | int           | -    | number of the repetition, as planned                                   |
     | `progress`       | float         | -    | 0 to 1, over the set                                                   |

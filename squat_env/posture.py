@@ -14,6 +14,7 @@ from squat_env.rotations import about, angles_yxz, cross, euler_yxz, frame
 from squat_env.support import back_depth, seat_radius
 from squat_env.timeline import minimum_jerk
 
+LEAST_ELBOW_DEG = 2.0  # an elbow does not bend backwards
 MAX_ABDUCTION_DEG = 75.0  # out of the sagittal plane; at 90 the shoulder's three hinges lose a direction
 STANDING_LEAN_DEG = 3.0
 SEATED_LEAN_DEG = 4.0
@@ -366,21 +367,30 @@ def _raised(motion: Motion) -> np.ndarray:
     return np.array([hip, aside, 0.0, knee, 0.0, 0.0, 0.0, 0.0])
 
 
+def _arm_offsets(motion: Motion, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """What is added to the angles (2, 5) of the arms [deg], less where a joint has no room left for all of its way."""
+    offset, apart = np.array(motion.arm_offset_deg), np.array(motion.arm_asymmetry_deg)
+    offsets = np.array([offset + apart, offset - apart])
+    ends = np.array([start, start + motion.arm_range * (end - start)]) + offsets[:, None]
+    offsets[:, 1] -= np.maximum(ends[:, :, 1].max(1) - MAX_ABDUCTION_DEG, 0.0)
+    offsets[:, 3] += np.maximum(LEAST_ELBOW_DEG - ends[:, :, 3].min(1), 0.0)
+    return offsets
+
+
 def _arms(
     motion: Motion, geometry: Geometry, depth: np.ndarray, lean: np.ndarray, thorax: np.ndarray, sway: np.ndarray
 ) -> np.ndarray:
     """Angles (2, K, 5) of the arms; `Motion.arm_follow` says how far they tip with the trunk."""
     posture = ARM_POSTURES[motion.arms]
     start, end = np.array(posture.standing), np.array(posture.bottom)
-    offset, apart = np.array(motion.arm_offset_deg), np.array(motion.arm_asymmetry_deg)
     mix = (np.clip(depth, 0.0, 1.0) * motion.arm_range)[:, None]
-    angles = start + mix * (end - start) + np.array([offset + apart, offset - apart])[:, None]
+    angles = start + mix * (end - start) + _arm_offsets(motion, start, end)[:, None]
     if motion.uneven_arms_deg:
         way = np.abs(end - start).max()
         behind = mix / max(motion.arm_range, 0.1) * (end - start) * motion.uneven_arms_deg / max(way, 1.0)
         angles[1 - geometry.lead] -= behind
     np.clip(angles[..., 1], -30.0, MAX_ABDUCTION_DEG, out=angles[..., 1])
-    np.clip(angles[..., 3], 2.0, 145.0, out=angles[..., 3])  # an elbow does not bend backwards
+    np.clip(angles[..., 3], LEAST_ELBOW_DEG, 145.0, out=angles[..., 3])
     angles = (np.deg2rad(angles) + sway.swapaxes(0, 1)).reshape(-1, 5)
     signs = np.repeat([[-1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]], len(depth), axis=0)
     follow = about("y", lean * motion.arm_follow)

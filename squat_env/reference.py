@@ -18,7 +18,17 @@ from squat_env.exercises import Exercise, exercise_named
 from squat_env.model import DAMPING_PER_STIFFNESS, TIMESTEP_S, joint_names
 from squat_env.motion import Motion
 from squat_env.placement import SIDES
-from squat_env.posture import NO_SWAY, Geometry, InfeasibleMotion, Path, Pose, balance_target, heel_rise, pose, sample_sway
+from squat_env.posture import (
+    NO_SWAY,
+    Geometry,
+    InfeasibleMotion,
+    Path,
+    Pose,
+    balance_target,
+    heel_rise,
+    pose,
+    sample_sway,
+)
 from squat_env.splines import Spline
 from squat_env.support import SEAT_BACK_M
 from squat_env.timeline import MINIMUM_JERK_PEAK, PEAK_ACCELERATION, least_time, timeline

@@ -54,13 +54,11 @@ class Scene:
 
     Attributes:
         landmarks: (T, 17, 3) world positions [m] in the order of `LANDMARKS`.
-        pelvis_height: (T,) of the hip centres over the ground [m].
         distance: (T,) from watch to phone [m].
         thickness: (T,) metres of body on the straight line between them.
     """
 
     landmarks: np.ndarray
-    pelvis_height: np.ndarray
     distance: np.ndarray
     thickness: np.ndarray
 
@@ -127,15 +125,12 @@ class Surveyor:
             places[k] = self._data.site_xpos[sites]
             centres[k], turns[k] = self._data.geom_xpos[self._shapes], self._data.geom_xmat[self._shapes]
         landmarks, turns = places[:, : len(LANDMARKS)], turns.reshape(count, -1, 3, 3)
-        hips = [LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip")]
-        height = landmarks[:, hips, 2].mean(1)
         scenes = []
         for k in range(mountings):
             watch, phone = places[:, len(LANDMARKS) + 2 * k], places[:, len(LANDMARKS) + 2 * k + 1]
             scenes.append(
                 Scene(
                     landmarks=landmarks,
-                    pelvis_height=height,
                     distance=np.linalg.norm(phone - watch, axis=1),
                     thickness=solids_crossed(self._solids, centres, turns, watch, phone),
                 )

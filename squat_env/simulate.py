@@ -7,7 +7,6 @@ import numpy as np
 
 from squat_env.feet import foot_sites
 from squat_env.model import TIMESTEP_S
-from squat_env.placement import SIDES
 from squat_env.reference import Reference, controls
 from squat_env.stepping import Controller, Moment, Stepper
 

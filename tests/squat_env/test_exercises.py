@@ -6,11 +6,13 @@ from wearers import BODY, mounted
 
 from squat_env.exercises import EXERCISES, exercise_named
 from squat_env.faults import FAULTS, severities
+from squat_env.labels import Phases
 from squat_env.model import build_model
 from squat_env.motion import Cycle, Motion
 from squat_env.population import Population, Seeds, prepare
 from squat_env.reference import plan
 from squat_env.simulate import judge, simulate
+from squat_env.timeline import BOTTOM, STAND
 
 PAIRS = [(exercise, fault) for exercise, kind in EXERCISES.items() for fault in kind.faults]
 
@@ -71,3 +73,25 @@ def test_impossible_faults_are_refused(faults, complaint):
 def test_an_unknown_exercise_is_refused():
     with pytest.raises(ValueError, match="expected one of squat"):
         exercise_named("burpee")
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_binary_phase_is_down_around_the_turning_point_alone(exercise):
+    prepared = prepare(Population(), Seeds(seed=33, index=0), exercise=exercise, repetitions=2)
+    reference, done = prepared.reference, simulate(prepared.model, prepared.reference)
+    phase = Phases.of(reference).phase(done.qpos, reference.repetition)
+    assert list(np.diff(phase)[np.diff(phase) != 0]) == [-1, 1, -1, 1]
+    assert (phase[reference.phase4 == STAND] == 1).all()
+    assert (phase[reference.phase4 == BOTTOM] == 0).all()
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_phase_changes_where_what_it_is_read_from_is_halfway(exercise):
+    prepared = prepare(Population(), Seeds(seed=33, index=1), exercise=exercise)
+    reference, phases = prepared.reference, Phases.of(prepared.reference)
+    moves = np.ptp(reference.qpos[:, 2]) > 0.05
+    assert moves == (phases.columns == (2,))
+    level = reference.qpos[:, phases.columns].mean(1)
+    phase = phases.phase(reference.qpos, reference.repetition)
+    changes = np.flatnonzero(np.diff(phase))
+    assert np.allclose(level[changes], 0.5 * (level.max() + level.min()), atol=0.02)

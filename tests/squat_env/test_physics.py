@@ -6,13 +6,13 @@ import pytest
 from scipy.spatial.transform import Rotation
 from wearers import BODY, STILL, mounted, performed, rms
 
-from squat_env.labels import halfway, upright
+from squat_env.labels import Phases, halfway, upright
 from squat_env.landmarks import joint_angles
 from squat_env.model import LANDMARKS, build_model
 from squat_env.motion import Cycle, Motion
 from squat_env.population import Population, Seeds, prepare
 from squat_env.reference import controls, plan
-from squat_env.sensors import Surveyor, body_crossed, body_shapes, observe_scene, read_sensors
+from squat_env.sensors import Surveyor, body_crossed, body_shapes, read_sensors
 from squat_env.simulate import SimulationFailed, initial_state, judge, refuse_warnings, simulate
 
 
@@ -22,9 +22,7 @@ def test_random_wearers_squat_fully_and_stay_upright(index):
     done = simulate(prepared.model, prepared.reference)
     outcome = judge(prepared.model, prepared.reference, done)
     assert outcome.success, outcome
-    scene = observe_scene(prepared.model, done.qpos[::20])
-    threshold = halfway(prepared.reference.qpos[:, 2], prepared.reference.repetition)
-    phase = upright(scene.pelvis_height, threshold[0])
+    phase = Phases.of(prepared.reference).phase(done.qpos, prepared.reference.repetition)
     assert list(np.diff(phase)[np.diff(phase) != 0]) == [-1, 1]
     assert (phase[0], phase[-1]) == (1, 1)
 
