@@ -130,7 +130,7 @@ def paper(**changes: Any) -> Recipe:
             lean_deg=(30.0, 45.0),
             toe_out_deg=(5.0, 25.0),
         ),
-        placement=PlacementRanges(orientation="fixed"),
+        placement=PlacementRanges(phone_spots=(("front_pocket", 1.0),), orientation="fixed"),
         devices=DeviceRanges(level=0.0),
     )
     return replace(Recipe(name="paper", population=population), **changes)
@@ -169,9 +169,12 @@ def stand_in(**changes: Any) -> Recipe:
             movement_s=(1.4, 3.0),
             stand_s=(0.4, 1.6),
             sway_deg=(4.0, 10.0),
-            within_set=0.12,
+            tempo_variation=(0.12, 0.12),
+            depth_variation=(0.12, 0.12),
         ),
-        placement=PlacementRanges(spread=1.5, tilt_sd_deg=20.0, strap_sd_deg=35.0),
+        placement=PlacementRanges(
+            phone_spots=(("front_pocket", 1.0),), spread=1.5, tilt_sd_deg=20.0, strap_sd_deg=35.0
+        ),
         devices=DeviceRanges(level=1.5, grades=(("raw", 1.0),)),
     )
     recipe = Recipe(name="stand-in", repetitions=80, repetitions_a_set=10, rate_hz=100.0, population=population)

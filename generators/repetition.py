@@ -27,6 +27,8 @@ REDRAW_REASONS = (
     "reach",
     "tempo",
     "ankle",
+    "hip",
+    "stance",
     "balance",
     "feet",
     "warning",

@@ -116,9 +116,10 @@ _DE_LEVA: dict[Sex, dict[str, tuple[float, float, tuple[float, float, float]]]] 
     },
 }
 
-# Segment lengths over height. Legs, hand and foot: Winter, D. A. (2009). Biomechanics and Motor Control of Human
-# Movement, Fig. 4.1. Upper arm and forearm, between joint centres: de Leva (1996), Table 2, mean of the sexes; the
-# trunk's parts after the same table, scaled so that the shoulders stand at 0.818 of the height.
+# Segment lengths over height. Leg, hand and foot: Winter, D. A. (2009). Biomechanics and Motor Control of Human
+# Movement, Fig. 4.1; the leg is divided midway between his thigh's share and that of de Leva (1996), Table 2. Upper
+# arm and forearm, between joint centres: mean of the sexes in the same table; the trunk after it, scaled so that
+# the shoulders stand at 0.818 of the height.
 _LENGTHS = {
     "head": 0.182,
     "upper_trunk": 0.093,
@@ -127,8 +128,8 @@ _LENGTHS = {
     "upper_arm": 0.160,
     "forearm": 0.153,
     "hand": 0.108,
-    "thigh": 0.245,
-    "shank": 0.246,
+    "thigh": 0.240,
+    "shank": 0.251,
     "foot": 0.152,
 }
 _SHOULDER_WIDTH, _HIP_BREADTH, _ANKLE_HEIGHT = 0.259, 0.191, 0.039  # Winter (2009), Fig. 4.1

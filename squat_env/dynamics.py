@@ -10,6 +10,7 @@ from squat_env.rotations import turned
 
 WRENCH_COMPLIANCE = np.array([1, 1, 1, 0.003, 0.01, 0.01])  # a support's force is cheap, its moment is not
 LEAST_SHARE = 0.01  # of the weight, that a support which carries next to nothing still counts for
+LEAST_FORCE_N = 1.0  # of the ground, that is divided by; a plan that asks for less is refused
 BALANCE_STEPS = 4  # physics steps between two looks at the centre of mass
 
 
@@ -37,7 +38,8 @@ class Dynamics:
     Attributes:
         torque: (K, 29) of the joints [N m].
         pressure: (K, 2) point on the floor at which the ground's push has no tipping moment [m].
-        carried: (K, S) share of the weight on each support.
+        ground: (K,) vertical push of all supports over the person's weight; 0 in free fall.
+        carried: (K, S) share of that push on each support.
         com: (K, 3) centre of mass [m].
         push: (K, 29, 3) joint torques that push the centre of mass with 1 N along x, y, z through the supports; zero
             if it was not asked for.
@@ -45,6 +47,7 @@ class Dynamics:
 
     torque: np.ndarray
     pressure: np.ndarray
+    ground: np.ndarray
     carried: np.ndarray
     com: np.ndarray
     push: np.ndarray
@@ -95,18 +98,19 @@ def inverse_dynamics(
     support = jacobian[:, :, :6].transpose(0, 2, 1)  # (K, 6, 6 S): wrenches to root force
     wrench = _shared(support, compliance)
     carried = np.maximum((wrench @ force[:, :6, None])[:, 2::6, 0], 0.0)
-    carried = carried / carried.sum(1, keepdims=True)
+    carried = carried / np.maximum(carried.sum(1, keepdims=True), LEAST_FORCE_N)
     wrench = _shared(support, compliance * np.maximum(carried, LEAST_SHARE))
     legs = jacobian[:, :, 6:].transpose(0, 2, 1) @ wrench  # (K, 29, 6): root force to joint torques
     torque = force[:, 6:] - (legs @ force[:, :6, None])[..., 0]
     up = force[:, 2:3]
     moment = turned(qpos[:, 3:7], force[:, 3:6])
     tip = np.column_stack([-moment[:, 1], moment[:, 0]]) - qpos[:, 2:3] * force[:, :2]
-    pressure = qpos[:, :2] + tip / up
+    pressure = qpos[:, :2] + tip / np.maximum(up, LEAST_FORCE_N)
     push = np.zeros((count, nv - 6, 3))
     if with_push:
         push = lever[:, :, 6:].transpose(0, 2, 1) - legs @ lever[:, :, :6].transpose(0, 2, 1)
-    return Dynamics(torque=torque, pressure=pressure, carried=carried, com=com, push=push)
+    ground = up[:, 0] / (float(model.body_mass.sum()) * -model.opt.gravity[2])
+    return Dynamics(torque=torque, pressure=pressure, ground=ground, carried=carried, com=com, push=push)
 
 
 def _shared(support: np.ndarray, compliance: np.ndarray) -> np.ndarray:

@@ -12,6 +12,30 @@ from squat_env.motion import MotionRanges
 Height = Literal["knees", "lead_knee", "seat", "floor"]
 Stage = Literal["depth", "shift", "settle"]
 
+_SQUAT = MotionRanges(
+    knee_flexion_deg=(40.0, 145.0),
+    standing_knee_deg=(1.5, 22.0),
+    lean_deg=(3.0, 52.0),
+    deep_lean_deg=(20.0, 64.0),
+    standing_lean_deg=(-9.0, 9.0),
+    lumbar_share=(0.0, 0.45),
+    stance=(0.6, 2.1),
+    split=(0.0, 0.06),
+    toe_out_deg=(-4.0, 42.0),
+    balance=(0.33, 0.54),
+    balance_change=(-0.06, 0.06),
+    load_share=(0.45, 0.55),
+    knee_valgus_m=(-0.08, 0.015),
+    pelvis_roll_sd_deg=1.5,
+    arm_drift_sd_deg=14.0,
+    bounce_share=0.5,
+    bottom_s=(0.0, 1.0),
+    stand_s=(0.05, 1.5),
+    tempo_variation=(0.02, 0.2),
+    depth_variation=(0.01, 0.3),
+    fatigue=(-0.25, 0.3),
+    sway_deg=(1.5, 12.0),
+)
 _REST_ARMS = tuple((name, 1.0) for name in ("sides", "hips", "crossed", "forward", "head", "goblet"))
 _STILL_LEGS = MotionRanges(
     knee_flexion_deg=(4.0, 12.0),
@@ -77,6 +101,7 @@ class Exercise:
 EXERCISES: dict[str, Exercise] = {
     "squat": Exercise(
         meaning="bend hips and knees with the feet side by side, and stand up",
+        ranges=_SQUAT,
         faults=(
             *("shallow", "too_deep", "knee_valgus", "excessive_lean", "heel_rise", "asymmetry"),
             *("butt_wink", "too_fast"),
@@ -94,7 +119,7 @@ EXERCISES: dict[str, Exercise] = {
             arms=tuple((name, 1.0) for name in ("sides", "lap", "crossed", "hips", "forward", "goal_post", "swinging")),
             movement_s=(2.6, 6.5),
             bottom_s=(0.2, 3.0),
-            depth_varies=False,
+            depth_variation=(0.0, 0.0),
         ),
         stages=(("depth", 0.54), ("settle", 0.46)),
         height="seat",

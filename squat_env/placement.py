@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from squat_env.spots import MOST_ALONG, PHONE_SPOTS, TYPICAL_SIZE_M, WATCH_SPOT, Hold, Spot
+from squat_env.spots import ANYWHERE, MOST_ALONG, PHONE_SPOTS, TYPICAL_SIZE_M, WATCH_SPOT, Hold, Spot
 from squat_env.wobble import Looseness, mirrored_looseness
 
 Side = Literal["left", "right"]
@@ -89,7 +89,7 @@ class PlacementRanges:
         ValueError: A phone spot is unknown.
     """
 
-    phone_spots: tuple[tuple[str, float], ...] = (("front_pocket", 1.0),)
+    phone_spots: tuple[tuple[str, float], ...] = ANYWHERE
     orientation: Literal["random", "fixed"] = "random"
     spread: float = 1.0
     tilt_sd_deg: float = 12.0
@@ -104,12 +104,23 @@ class PlacementRanges:
             )
 
 
-def sample_placement(ranges: PlacementRanges, rng: np.random.Generator) -> Placement:
+def sample_placement(ranges: PlacementRanges, rng: np.random.Generator, *, hands_free: bool = False) -> Placement:
     """Draws the places and mountings of both devices, each from a stream of its own.
 
     Left and right are equally likely, and each is drawn as the mirror image of the other.
+
+    Args:
+        ranges: The population.
+        rng: Where the draws come from.
+        hands_free: The hands hold something else, so no phone.
+
+    Raises:
+        ValueError: Nothing but a hand is left to hold the phone.
     """
-    names, shares = zip(*ranges.phone_spots, strict=True)
+    spots = [(name, share) for name, share in ranges.phone_spots if PHONE_SPOTS[name].hands_free or not hands_free]
+    if not spots:
+        raise ValueError(f"phone_spots are {ranges.phone_spots}, expected one that leaves the hands to what they hold")
+    names, shares = zip(*spots, strict=True)
     name = str(rng.choice(names, p=np.array(shares) / sum(shares)))
     phone, watch = rng.spawn(2)
     return Placement(phone=_sample_phone(name, ranges, phone), watch=_sample_watch(ranges, watch))

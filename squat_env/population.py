@@ -13,9 +13,9 @@ from squat_env.equipment import Equipment
 from squat_env.exercises import exercise_named, sample_equipment
 from squat_env.faults import FaultRanges, sample_faults, with_faults
 from squat_env.model import DEVICES, build_model, worn
-from squat_env.motion import Motion, MotionRanges, sample_motion
+from squat_env.motion import Motion, MotionRanges, sample_motion, slowed
 from squat_env.placement import Placement, PlacementRanges, sample_placement
-from squat_env.posture import InfeasibleMotion
+from squat_env.posture import InfeasibleMotion, TooFast
 from squat_env.reference import Reference, plan
 from squat_env.sensors import body_shapes
 from squat_env.surface import same_limb
@@ -23,6 +23,8 @@ from squat_env.surroundings import Surroundings
 
 ATTEMPTS = 200  # redraws before a population is refused
 MOTIONS_A_FAULT = 20  # draws of a motion before other faults are drawn
+MOTIONS_A_DEPTH = 20  # draws of a motion before another depth is drawn, lest what is hard to do becomes rare
+LEISURE = (1.02, 1.4)  # how much longer than needed somebody takes whose tempo was impossible (assumed)
 EMBEDDED_M = 0.02  # how deep a device may press into cloth and flesh
 
 
@@ -57,7 +59,10 @@ class Seeds:
     seed: int
     index: int
 
-    GROUPS = ("body", "placement", "motion", "devices", "noise", "equipment", "exercise", "faults", "surroundings")
+    GROUPS = (
+        *("body", "placement", "motion", "devices", "noise", "equipment", "exercise", "faults", "surroundings"),
+        "depth",
+    )
 
     def generator(self, group: str, attempt: int = 0, mounting: int = 0) -> np.random.Generator:
         """The stream of a group at a given attempt to draw it, for one of the mountings worn at once."""
@@ -164,13 +169,18 @@ def prepare(
     ]
     ranges = population.motion or kind.ranges
     for attempt in range(first_attempt, first_attempt + ATTEMPTS):
-        drawn = motion
+        drawn, haste = motion, 0.0
+        rng = seeds.generator("motion", attempt)
         if drawn is None:
-            rng = seeds.generator("motion", attempt)
-            drawn = sample_motion(ranges, rng, exercise=exercise, repetitions=repetitions)
-            drawn = with_faults(drawn, body, _drawn_faults(faults, exercise, seeds, attempt))
+            depth = float(seeds.generator("depth", attempt // MOTIONS_A_DEPTH).random())
+            drawn = sample_motion(ranges, rng, exercise=exercise, repetitions=repetitions, depth=depth)
+            wrong = _drawn_faults(faults, exercise, seeds, attempt)
+            drawn, haste = with_faults(drawn, body, wrong), wrong.get("too_fast", 0.0)
         try:
-            reference = plan(model, body, drawn, equipment, data)
+            if motion is not None or haste > 0:
+                reference = plan(model, body, drawn, equipment, data)
+            else:
+                drawn, reference = _plan_possible_tempo(model, data, body, drawn, equipment, rng, redraws)
         except InfeasibleMotion as error:
             if motion is not None:
                 raise
@@ -186,6 +196,24 @@ def prepare(
         )
         return Prepared(draw=draw, model=model, reference=reference, attempt=attempt, redraws=redraws)
     raise ValueError(f"no possible motion in {ATTEMPTS} draws ({dict(redraws)}); widen MotionRanges or ask less of it")
+
+
+def _plan_possible_tempo(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    body: Body,
+    motion: Motion,
+    equipment: Equipment,
+    rng: np.random.Generator,
+    redraws: Counter,
+) -> tuple[Motion, Reference]:
+    """Plans a set; one that this body cannot do so fast is slowed down, which counts as a redraw of its tempo."""
+    try:
+        return motion, plan(model, body, motion, equipment, data)
+    except TooFast as error:
+        redraws[error.reason] += 1
+        slower = slowed(motion, error.slowdown * float(rng.uniform(*LEISURE)))
+        return slower, plan(model, body, slower, equipment, data)
 
 
 def _rises(motion: Motion | None, faults: Mapping[str, float] | FaultRanges | None) -> bool:
@@ -218,7 +246,8 @@ def _place(
     tried, placements = [0] * mountings, dict(given)
     while max(tried) < ATTEMPTS:
         for k in drawn:
-            placements[k] = sample_placement(population.placement, seeds.generator("placement", tried[k], k))
+            rng = seeds.generator("placement", tried[k], k)
+            placements[k] = sample_placement(population.placement, rng, hands_free=equipment.load != "none")
         every = [placements[k] for k in range(mountings)]
         model = build_model(body, every[0], equipment, balance=balance, also=every[1:])
         data = mujoco.MjData(model)

@@ -16,8 +16,6 @@ from squat_env.timeline import minimum_jerk
 
 LEAST_ELBOW_DEG = 2.0  # an elbow does not bend backwards
 MAX_ABDUCTION_DEG = 75.0  # out of the sagittal plane; at 90 the shoulder's three hinges lose a direction
-STANDING_LEAN_DEG = 3.0
-SEATED_LEAN_DEG = 4.0
 SMOOTH_MINIMUM_M = 0.0005
 ROLL_SHIFT_M = 0.007  # of the weight, per degree of pelvis roll
 HEEL_RISE_BALANCE = 0.8  # where over the foot a person on the balls stands
@@ -33,6 +31,14 @@ class InfeasibleMotion(ValueError):
     def __init__(self, reason: str, message: str):
         super().__init__(message)
         self.reason = reason
+
+
+class TooFast(InfeasibleMotion):
+    """A body cannot perform a motion at its tempo; `slowdown` times slower it can."""
+
+    def __init__(self, slowdown: float, message: str):
+        super().__init__("tempo", message)
+        self.slowdown = slowdown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +77,17 @@ NO_SWAY = Sway(balance=np.zeros((1, 2)), trunk=np.zeros((1, 3)), arms=np.zeros((
 
 
 def sample_sway(motion: Motion, time: np.ndarray) -> Sway:
-    """Sums of sinusoids between 0.1 and 2.5 Hz with amplitudes falling with frequency."""
+    """Sums of sinusoids between 0.1 and 2.5 Hz, slow ones larger: as the wrists of standing people move."""
     if motion.sway_deg == 0:
         return NO_SWAY
     rng = np.random.default_rng(motion.sway_seed)
     frequency = np.exp(rng.uniform(np.log(0.1), np.log(2.5), (15, 6)))
     phase = rng.uniform(0, 2 * np.pi, (15, 6))
-    amplitude = frequency**-0.5
+    amplitude = frequency**-0.7
     amplitude /= np.sqrt(0.5 * (amplitude**2).sum(1, keepdims=True))
     waves = (amplitude[..., None] * np.sin(2 * np.pi * frequency[..., None] * time + phase[..., None])).sum(1)
     waves = waves.T * np.deg2rad(motion.sway_deg)  # (K, 15), rms = sway
-    return Sway(balance=waves[:, :2] * 0.06, trunk=waves[:, 2:5] * 0.2, arms=waves[:, 5:].reshape(-1, 2, 5))
+    return Sway(balance=waves[:, :2] * 0.04, trunk=waves[:, 2:5] * 0.15, arms=waves[:, 5:].reshape(-1, 2, 5))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,8 +236,8 @@ def _rolled_back(motion: Motion, path: Path, tilt: np.ndarray) -> np.ndarray:
 def _trunk(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Lean of the trunk, tilt and roll of the pelvis, flexion of the knees, each (K,) [rad]."""
     depth = path.depth
-    lean = STANDING_LEAN_DEG + depth * (motion.lean_deg - STANDING_LEAN_DEG)
-    lean = lean + path.settle * (SEATED_LEAN_DEG - lean)
+    lean = motion.standing_lean_deg + depth * (motion.lean_deg - motion.standing_lean_deg)
+    lean = lean + path.settle * (motion.seated_lean_deg - lean)
     tilt = lean * (1.0 - motion.lumbar_share)
     if motion.butt_wink_deg:
         late = np.clip((depth - 0.66) / 0.34, 0.0, 1.0)
@@ -334,7 +340,7 @@ def leg_angles(
     out = np.sqrt(np.maximum(geometry.thigh**2 - along**2, 0.0))
     hinge = cross(up, ahead)
     if valgus_m.any():
-        inwards = np.clip(np.tile(valgus_m, 2) / np.maximum(out, 0.02), 0.0, 0.8)[:, None]
+        inwards = np.clip(np.tile(valgus_m, 2) / np.maximum(out, 0.02), -0.8, 0.8)[:, None]
         straight = np.sqrt(1.0 - inwards**2)
         ahead, hinge = straight * ahead - sign * inwards * hinge, straight * hinge + sign * inwards * ahead
     knee = hip - along[:, None] * up + out[:, None] * ahead
@@ -345,7 +351,9 @@ def leg_angles(
     angles[:, 3] = angles_yxz(thigh.transpose(0, 2, 1) @ shank, (1, 1, 1))[:, 0]
     angles[:, 4:7] = angles_yxz(shank.transpose(0, 2, 1) @ sole, signs)
     angles[:, 7] = _by_side(toes)
-    return angles.reshape(2, count, 8)
+    both = angles.reshape(2, count, 8)
+    both[..., :3] = np.unwrap(both[..., :3], axis=1)
+    return both
 
 
 def _by_side(both: np.ndarray) -> np.ndarray:
@@ -384,7 +392,8 @@ def _arms(
     posture = ARM_POSTURES[motion.arms]
     start, end = np.array(posture.standing), np.array(posture.bottom)
     mix = (np.clip(depth, 0.0, 1.0) * motion.arm_range)[:, None]
-    angles = start + mix * (end - start) + _arm_offsets(motion, start, end)[:, None]
+    change = end - start + np.array(motion.arm_drift_deg)
+    angles = start + mix * change + _arm_offsets(motion, start, start + change)[:, None]
     if motion.uneven_arms_deg:
         way = np.abs(end - start).max()
         behind = mix / max(motion.arm_range, 0.1) * (end - start) * motion.uneven_arms_deg / max(way, 1.0)

@@ -24,6 +24,7 @@ from squat_env.posture import (
     InfeasibleMotion,
     Path,
     Pose,
+    TooFast,
     balance_target,
     heel_rise,
     pose,
@@ -31,7 +32,7 @@ from squat_env.posture import (
 )
 from squat_env.splines import Spline
 from squat_env.support import SEAT_BACK_M
-from squat_env.timeline import MINIMUM_JERK_PEAK, PEAK_ACCELERATION, least_time, timeline
+from squat_env.timeline import PEAK_ACCELERATION, peak_acceleration, timeline
 
 FINER = 16  # physics steps from one planned pose to the next
 PLAN_HZ = 1.0 / (FINER * TIMESTEP_S)
@@ -42,8 +43,11 @@ PLACED_M = 0.0005  # how far the centre of mass may be off
 PLACEMENTS = 8  # tries to place the pelvis
 FOLLOWS = 0.85  # how far the centre of mass moves with the pelvis while the feet stay
 SURELY = 0.95  # of the drop is known before the pelvis stands where it belongs
-MAX_DORSIFLEXION_DEG = 45.0
+MAX_DORSIFLEXION_DEG = 50.0  # under load, as in the weight-bearing lunge test
+MAX_ASIDE_DEG = 38.0  # of the line from ankle to hip, at the bottom
 MAX_INVERSION_DEG = 45.0  # of ankle and subtalar joint together, either way
+MAX_HIP_DEG = 140.0  # between thigh and pelvis, in any direction
+LEAST_GROUND = 0.2  # of the weight, that the ground carries all the time
 ALONE_SHIFT = 0.95  # share of the shift of weight from which one foot stands alone
 FOOT_HALF_WIDTH = 0.13  # of its length, where it can carry
 TIPTOE = 0.92  # of the foot's length, where it can carry
@@ -119,6 +123,7 @@ def plan(
     data = data or mujoco.MjData(model)
     geometry = Geometry.of(body, motion, exercise, equipment)
     _refuse_crossed_feet(geometry)
+    _refuse_wide_stance(geometry, motion, exercise)
     course = timeline(motion, tuple(share for _, share in exercise.stages), model.opt.timestep)
     place = _place_pelvis(model, data, geometry, motion, exercise)
     count = len(course.time)
@@ -127,6 +132,7 @@ def plan(
     path = Path.of(exercise, way)
     posed = pose(geometry, motion, exercise, path, place(way), sample_sway(motion, coarse))
     _refuse_stiff_ankle(posed)
+    _refuse_stiff_hip(posed)
     planned = Spline(np.column_stack([posed.root, posed.joints]), 1.0 / PLAN_HZ)
     torque, balance = _dynamics(model, data, motion, exercise, geometry, path, planned, count)
     place, rate = planned.fine(FINER, count)
@@ -241,6 +247,7 @@ def _dynamics(
     qvel = qvel_of(planned.values, planned.slopes)
     moving = qpos_of(planned.values)[::every], qvel[::every], Spline(qvel, 1.0 / PLAN_HZ).slopes[::every]
     found = inverse_dynamics(model, data, *moving, supports, compliance, with_push=feedback is not None)
+    _refuse_leap(found.ground)
     torque, _ = Spline(found.torque, every / PLAN_HZ).fine(every * FINER, count)
     if feedback is None and exercise.height != "floor":
         return torque, None
@@ -291,15 +298,39 @@ def _planted(exercise: Exercise, geometry: Geometry, path: Path) -> np.ndarray:
 
 def _refuse_haste(motion: Motion, share: float, drop: float, known: float = 1.0) -> None:
     """Refuses a set that is too fast for the feet to stay on the ground, if `known` of the drop is enough for that."""
-    for cycle in motion.cycles:
-        fastest = share * min(cycle.descent_s, cycle.ascent_s)
-        peak = MINIMUM_JERK_PEAK * drop * cycle.depth / fastest**2
-        if known * peak > PEAK_ACCELERATION:
-            raise InfeasibleMotion(
-                "tempo",
-                f"moving {drop:.2f} m in {fastest:.2f} s takes {peak:.1f} m/s^2, expected at most"
-                f" {PEAK_ACCELERATION:.1f}; take {least_time(drop) / share:.2f} s or squat less deep",
-            )
+    peaks = [peak_acceleration(c) * drop * c.depth / (share * min(c.descent_s, c.ascent_s)) ** 2 for c in motion.cycles]
+    peak, cycle = max(peaks), motion.cycles[int(np.argmax(peaks))]
+    if known * peak > PEAK_ACCELERATION:
+        slowdown, fastest = float(np.sqrt(peak / PEAK_ACCELERATION)), share * min(cycle.descent_s, cycle.ascent_s)
+        raise TooFast(
+            slowdown,
+            f"moving {drop * cycle.depth:.2f} m in {fastest:.2f} s takes {peak:.1f} m/s^2, expected at most"
+            f" {PEAK_ACCELERATION:.1f}; take {slowdown * fastest / share:.2f} s or squat less deep",
+        )
+
+
+def _refuse_leap(ground: np.ndarray) -> None:
+    if ground.min() < LEAST_GROUND:
+        raise InfeasibleMotion(
+            "tempo",
+            f"the ground would carry {100 * ground.min():.0f} % of the weight, expected at least"
+            f" {100 * LEAST_GROUND:.0f} %; move slower or less far",
+        )
+
+
+def _refuse_wide_stance(geometry: Geometry, motion: Motion, exercise: Exercise) -> None:
+    """The deeper the squat, the shorter the line from ankle to hip, and the further it leans inwards."""
+    if exercise.height != "knees":
+        return
+    bend = np.deg2rad(motion.knee_flexion_deg)
+    length = np.sqrt(geometry.thigh**2 + geometry.shank**2 + 2 * geometry.thigh * geometry.shank * np.cos(bend))
+    aside = abs(geometry.ankles[0, 1] - geometry.hips[0, 1])
+    if aside > length * np.sin(np.deg2rad(MAX_ASIDE_DEG)):
+        raise InfeasibleMotion(
+            "stance",
+            f"the ankles are {aside:.2f} m outside the hips and {length:.2f} m from them, expected the hips at most"
+            f" {MAX_ASIDE_DEG:.0f} degrees aside; stand narrower or go less deep",
+        )
 
 
 def _refuse_stiff_ankle(posed: Pose) -> None:
@@ -315,6 +346,20 @@ def _refuse_stiff_ankle(posed: Pose) -> None:
                 "ankle",
                 f"the {movement} of an ankle would be {bend:.0f} degrees, expected at most {most:.0f}; {advice}",
             )
+
+
+def _refuse_stiff_hip(posed: Pose) -> None:
+    flexion, abduction = (
+        posed.joints[:, [joint_names().index(f"{side}_hip_{name}") for side in SIDES]]
+        for name in ("flexion", "abduction")
+    )
+    bend = float(np.rad2deg(np.arccos(np.clip(np.cos(flexion) * np.cos(abduction), -1.0, 1.0))).max())
+    if bend > MAX_HIP_DEG:
+        raise InfeasibleMotion(
+            "hip",
+            f"a thigh would be {bend:.0f} degrees from where it hangs, expected at most {MAX_HIP_DEG:.0f}; lean forward"
+            " less or go less deep",
+        )
 
 
 def _refuse_imbalance(

@@ -136,11 +136,11 @@ WATCH_SPOT = Spot(
     hold=Hold(pivot="limb", arm_m=0.035, natural_hz=(6.0, 10.0), play_deg=10.0),
 )
 ANYWHERE: tuple[tuple[str, float], ...] = (
-    ("front_pocket", 0.45),
-    ("back_pocket", 0.15),
-    ("jacket_pocket", 0.15),
-    ("waistband", 0.05),
+    ("front_pocket", 0.50),
+    ("back_pocket", 0.14),
+    ("jacket_pocket", 0.12),
+    ("waistband", 0.06),
     ("upper_arm", 0.10),
-    ("hand", 0.10),
+    ("hand", 0.08),
 )
-"""Every phone spot with an assumed share, for `PlacementRanges.phone_spots`."""
+"""Every phone spot with an assumed share."""

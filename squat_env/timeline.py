@@ -8,8 +8,10 @@ from squat_env.motion import Cycle, Motion
 
 STAND, DESCENT, BOTTOM, ASCENT = range(4)
 GRAVITY = 9.81
-PEAK_ACCELERATION = 0.40 * GRAVITY  # of the pelvis; beyond it the feet leave the ground
+PEAK_ACCELERATION = 0.45 * GRAVITY  # of the pelvis; beyond it the feet leave the ground
 MINIMUM_JERK_PEAK = 5.77  # peak acceleration of a minimum-jerk movement over distance / time^2
+SWING_PEAK = 8.0  # acceleration at the turn of one that ends in a full swing
+FULL_SWING_RELIEF = 1.3  # by which such a movement's peak away from the turn is lower
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +55,14 @@ def _cycle(cycle: Cycle, stages: tuple[float, ...], t: np.ndarray) -> tuple[np.n
     edges = np.cumsum([cycle.before_s, cycle.descent_s, cycle.bottom_s, cycle.ascent_s])
     inwards = (t - edges[0]) / cycle.descent_s
     outwards = 1.0 - (t - edges[2]) / cycle.ascent_s
-    done = np.where(t < 0.5 * (edges[1] + edges[2]), inwards, outwards)
+    down = t < 0.5 * (edges[1] + edges[2])
+    done = np.where(down, inwards, outwards)
+    turn = cycle.bounce * np.where(down, cycle.descent_s / cycle.ascent_s, cycle.ascent_s / cycle.descent_s)
     path, start = np.zeros(len(t)), 0.0
     for number, share in enumerate(stages):
-        full = cycle.depth if number == len(stages) - 1 else 1.0
-        path += full * minimum_jerk((done - start) / share)
+        last = number == len(stages) - 1
+        x = (done - start) / share
+        path += (cycle.depth if last else 1.0) * (minimum_jerk(x) - (last * turn) * swing(x))
         start += share
     phase4 = np.array([STAND, DESCENT, BOTTOM, ASCENT, STAND], np.int8)[np.searchsorted(edges, t, "right")]
     return path, phase4
@@ -67,6 +72,18 @@ def minimum_jerk(x: np.ndarray) -> np.ndarray:
     """Smooth step from 0 to 1 (Flash & Hogan 1985), constant outside [0, 1]."""
     x = np.clip(x, 0.0, 1.0)
     return x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
+
+
+def swing(x: np.ndarray) -> np.ndarray:
+    """What minus `minimum_jerk` turns back at x = 1 with an acceleration of `SWING_PEAK`; 0 outside [0, 1]."""
+    x = np.clip(x, 0.0, 1.0)
+    return 0.5 * SWING_PEAK * x**3 * (1.0 - x) ** 2
+
+
+def peak_acceleration(cycle: Cycle) -> float:
+    """Largest downward acceleration of a cycle's path over depth / (shorter time)^2; at the turn it is upwards."""
+    slow, fast = max(cycle.descent_s, cycle.ascent_s), min(cycle.descent_s, cycle.ascent_s)
+    return MINIMUM_JERK_PEAK - cycle.bounce * FULL_SWING_RELIEF * fast / slow
 
 
 def least_time(drop: float) -> float:

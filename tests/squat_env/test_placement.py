@@ -131,7 +131,9 @@ def test_holds_are_drawn_and_can_be_tight():
 
 
 def test_a_phone_stands_in_its_pocket_and_a_watch_slips_around_the_wrist():
-    for placement in drawn(PlacementRanges(loose_share=1.0), 50):
+    for placement in drawn(
+        PlacementRanges(phone_spots=(("front_pocket", 1.0), ("back_pocket", 1.0)), loose_share=1.0), 50
+    ):
         phone, watch = placement.phone, placement.watch
         assert np.allclose(rotation(phone) @ phone.looseness.arm_m, [0.0, 0.0, 0.06], atol=1e-9)
         assert np.allclose(np.abs(rotation(watch) @ watch.looseness.axis), [0.0, 0.0, 1.0], atol=1e-9)

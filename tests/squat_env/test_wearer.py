@@ -166,11 +166,13 @@ def test_velocities_are_those_of_the_positions():
     ("motion", "reason"),
     [
         (Motion(cycles=(Cycle(descent_s=0.35),)), "tempo"),
-        (Motion(knee_flexion_deg=135.0, lean_deg=5.0), "ankle"),
+        (Motion(knee_flexion_deg=145.0, lean_deg=-5.0, stance=1.0), "ankle"),
+        (Motion(knee_flexion_deg=135.0, stance=2.0), "stance"),
+        (Motion(exercise="deadlift", lean_deg=70.0, cycles=(Cycle(descent_s=0.3, ascent_s=0.3),)), "tempo"),
         (Motion(stance=0.28, toe_out_deg=18.0), "feet"),
         (Motion(exercise="side_lunge", stance=1.75, knee_flexion_deg=77.0, cycles=(Cycle(descent_s=0.7),)), "balance"),
     ],
-    ids=["tempo", "ankle", "feet", "light_foot"],
+    ids=["tempo", "ankle", "stance", "leap", "feet", "light_foot"],
 )
 def test_what_a_body_cannot_do_is_refused(motion, reason):
     with pytest.raises(InfeasibleMotion) as refused:
