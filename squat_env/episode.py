@@ -35,7 +35,9 @@ class Episode:
     Attributes:
         draw, model, reference: As `population.prepare` gives them.
         start: The first moment.
-        stepper: Goes on from there.
+        controller: Tells the actuators what to do.
+        panel: Reads the inertial units.
+        planned: (S, 29) the joints at each step [rad].
         surveyor: Looks at the wearer.
         qpos: (nq,) of the present state.
         step: Steps of the environment done.
@@ -61,7 +63,7 @@ class Episode:
         self.draw, self.model, self.reference = prepared.draw, prepared.model, prepared.reference
         _, data = initial_state(self.model, self.reference)
         self.start = Moment.of(self.model, data)
-        self.stepper = Stepper(self.model, Controller(self.model, self.reference), self.start, data)
+        self.controller = Controller(self.model, self.reference)
         self.surveyor = Surveyor(self.model, data)
         self.task, self.step, self.fallen = task, 0, False
         self._ticks, self._proprioception = task.ticks, task.proprioception
@@ -74,7 +76,7 @@ class Episode:
         rows = np.arange(0, len(qpos), self.task.ticks)
         self.last_step = (len(qpos) - 1) // self.task.ticks
         self._lowest = (FALLEN_HEIGHT * qpos[rows, 2]).tolist()
-        self._joints = list(np.ascontiguousarray(qpos[rows, 7:]))
+        self.planned = np.ascontiguousarray(qpos[rows, 7:])
         self._tracking, self._effort = 1.0 / (JOINTS * TRACKING_RAD**2), EFFORT / float(JOINTS * RESIDUAL_RAD**2)
         self.qpos, self._qvel = self.start.qpos(self.model), self.start.qvel(self.model)
 
@@ -91,9 +93,14 @@ class Episode:
             ticks=self._ticks,
             limits=limits,
         )
-        self._panel = Panel(units)
+        self.panel = Panel(units)
         self._link = RangeLink(self.draw.devices.range, rng, readings=sum(self._due), rate_hz=self.task.range_hz)
         self._range = 0.0
+
+    @cached_property
+    def stepper(self) -> Stepper:
+        """The physics of a wearer who goes alone; a lane of several has none of its own."""
+        return Stepper(self.model, self.controller, self.start, self.surveyor.data)
 
     @cached_property
     def phases(self) -> Phases:
@@ -107,7 +114,7 @@ class Episode:
 
     def begin(self, row: np.ndarray) -> None:
         """Writes what the agent sees first, see `advance`."""
-        self._panel.start(self.start.sensors, self._ticks, row[:UNIT_COLUMNS])
+        self.panel.start(self.start.sensors, self._ticks, row[:UNIT_COLUMNS])
         self._observe(row)
 
     def advance(self, residual: np.ndarray, row: np.ndarray) -> dict[str, float]:
@@ -127,15 +134,30 @@ class Episode:
             raise ResetNeeded("the set is over, expected reset() before another step")
         stepper = self.stepper
         readings = stepper.advance(self._ticks, residual)
+        self.move(stepper.qpos.copy(), stepper.qvel.copy() if self._proprioception else self._qvel, stepper.warned)
+        self.panel.read(self.step, tame(readings) if self.fallen else readings, row[:UNIT_COLUMNS])
+        return self.settle(row, *squares(self.qpos, self.planned[self.step], residual))
+
+    def move(self, qpos: np.ndarray, qvel: np.ndarray, warned: bool) -> None:
+        """Goes one step on, which the physics has done.
+
+        Args:
+            qpos, qvel: (nq,), (nv,) of the state that it has led to; nobody overwrites them.
+            warned: They are not to be trusted: the wearer stays where he was, and has fallen.
+        """
         self.step += 1
-        if not stepper.warned:  # else the state is not to be trusted: the wearer stays where he was
-            self.qpos = stepper.qpos.copy()
-            if self._proprioception:
-                self._qvel = stepper.qvel.copy()
-        self.fallen = stepper.warned or self.qpos.item(2) < self._lowest[self.step]
-        self._panel.read(self.step, tame(readings) if self.fallen else readings, row[:UNIT_COLUMNS])
+        if not warned:
+            self.qpos, self._qvel = qpos, qvel
+        self.fallen = warned or qpos.item(2) < self._lowest[self.step]
+
+    def settle(self, row: np.ndarray, missed: float, added: float) -> dict[str, float]:
+        """Ends a step: `advance` from the inertial units on, given the `kernels.squares` of the step."""
         self._observe(row)
-        return self._reward_terms(residual)
+        return {
+            "upright": 0.0 if self.fallen else 1.0,
+            "tracking": math.exp(-missed * self._tracking),
+            "effort": -added * self._effort,
+        }
 
     def _observe(self, row: np.ndarray) -> None:
         """Writes what the agent sees besides the inertial units."""
@@ -152,14 +174,6 @@ class Episode:
             return False
         self._range = min(reading, RANGE_LIMIT)
         return True
-
-    def _reward_terms(self, residual: np.ndarray) -> dict[str, float]:
-        missed, added = squares(self.qpos, self._joints[self.step], residual)
-        return {
-            "upright": 0.0 if self.fallen else 1.0,
-            "tracking": math.exp(-missed * self._tracking),
-            "effort": -added * self._effort,
-        }
 
     def info(self, **known: Any) -> Info:
         """What is true of the wearer now; all but `known` is worked out when it is read."""

@@ -13,10 +13,11 @@ import numpy as np
 
 from squat_env.devices import ImuErrors, RangeErrors
 from squat_env.inertial import draw_imu_noise
-from squat_env.kernels import read_units
+from squat_env.kernels import read_lanes, read_units
 from squat_env.model import DEVICES, TIMESTEP_S
 from squat_env.population import Draw
 from squat_env.ranging import EXCESS_CAP_M, IN_SIGHT_M, RangeNoise, draw_range_noise
+from squat_env.stepping import with_rows
 from squat_env.wobble import Looseness, hanging, swing_basis, swing_constants
 
 UNIT_COLUMNS = 12  # the first of the model's readings: watch accel, watch gyro, phone accel, phone gyro, 3 each
@@ -90,7 +91,11 @@ class Panel:
         self._call = self._state, units.swings, units.errors, units.steps
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return Panel, (self._units, self._state.copy())
+        return Panel, self.copied()
+
+    def copied(self) -> tuple[Units, np.ndarray]:
+        """The units, and a copy of the state (2, 2) of their swings."""
+        return self._units, self._state.copy()
 
     def start(self, readings: np.ndarray, ticks: int, out: np.ndarray) -> None:
         """Lets loose devices hang at rest, and reads the units for the first time.
@@ -116,6 +121,33 @@ class Panel:
             out: (12,) of any floating type, overwritten.
         """
         read_units(readings, *self._call, self._units.offset[sample], out)
+
+
+class Panels:
+    """Reads the inertial units of several wearers at once; each lane goes on as its `Panel` would."""
+
+    def __init__(self, count: int):
+        """`put` comes before `read`."""
+        shapes = (2, 2), (2, 19), (4, 3, 3), (3, 12)
+        self._units = tuple(np.zeros((count, *shape)) for shape in shapes)
+        self._offset = np.empty((count, 0, UNIT_COLUMNS))
+
+    def put(self, lane: int, panel: Panel) -> None:
+        """Gives a lane the units of a wearer, as they are."""
+        units, state = panel.copied()
+        for lanes, one in zip(self._units, (state, units.swings, units.errors, units.steps), strict=True):
+            lanes[lane] = one
+        self._offset = with_rows(self._offset, lane, units.offset)
+
+    def read(self, lanes: np.ndarray, samples: np.ndarray, readings: np.ndarray, out: np.ndarray) -> None:
+        """Writes what the units of some lanes deliver, see `Panel.read`.
+
+        Args:
+            lanes, samples: (L,) numbers of the lanes, and of their samples in the set.
+            readings: (L, n, nsensordata) ideal readings of the n ticks since the samples before.
+            out: (N, W) of all lanes, of any floating type, overwritten in the first 12 columns.
+        """
+        read_lanes(lanes, samples, readings, self._units, self._offset, out)
 
 
 def tame(readings: np.ndarray) -> np.ndarray:

@@ -56,6 +56,42 @@ def read_units(
 
 
 @njit(cache=True)
+def read_lanes(
+    lanes: np.ndarray,
+    samples: np.ndarray,
+    readings: np.ndarray,
+    units: tuple[np.ndarray, ...],
+    offset: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """`read_units` of some of N lanes.
+
+    Args:
+        lanes, samples: (L,) numbers of the lanes, and of their samples.
+        readings: (L, n, >= 12).
+        units: (N, ...) `state`, `swings`, `errors`, and `steps`.
+        offset: (N, S, 12).
+        out: (N, >= 12) overwritten in the first columns.
+    """
+    state, swings, errors, steps = units
+    for row in range(len(lanes)):
+        lane = lanes[row]
+        noise, seen = offset[lane, samples[row]], out[lane, :12]
+        read_units(readings[row], state[lane], swings[lane], errors[lane], steps[lane], noise, seen)
+
+
+@njit(cache=True)
+def square_lanes(
+    lanes: np.ndarray, samples: np.ndarray, qpos: np.ndarray, planned: np.ndarray, residuals: np.ndarray
+) -> np.ndarray:
+    """`squares` (L, 2) of some of N lanes: `qpos` (L, 7 + n), `planned` (N, S, n), `residuals` (L, n)."""
+    found = np.empty((len(lanes), 2))
+    for row in range(len(lanes)):
+        found[row] = squares(qpos[row], planned[lanes[row], samples[row]], residuals[row])
+    return found
+
+
+@njit(cache=True)
 def _swing(readings: np.ndarray, first: int, state: np.ndarray, swing: np.ndarray, felt: np.ndarray) -> None:
     """Adds up what a loose device feels; see `wobble.wobble`, of which this is one tick after the other."""
     play, arm, pole = swing[0], swing[1], complex(swing[2], swing[3])

@@ -1,21 +1,22 @@
-"""Physics forward in native code, any number of ticks a call and always the same bits.
+"""Physics forward in native code: one wearer or several, any number of ticks a call, always the same bits.
 
 A tick is one physics step. State k is the state before tick k, and sensor readings of tick k belong to state k; the
 acceleration in them is the one that the targets of tick k bring about.
 """
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
-from mujoco import rollout
+from mujoco import batch, rollout
 
 from squat_env.dynamics import BALANCE_STEPS
 from squat_env.reference import Reference, controls
 
 _PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
-_CONTROL = mujoco.mjtState.mjSTATE_CTRL.value
 _EVERYTHING = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
@@ -77,6 +78,11 @@ class Controller:
             return [0, count]
         return sorted({0, *range(-tick % BALANCE_STEPS, count, BALANCE_STEPS), count})
 
+    @property
+    def fed_back(self) -> bool:
+        """The plan has feedback."""
+        return self._balance is not None
+
     def targets(self, tick: int, count: int) -> np.ndarray:
         """(count, nu) targets of the plan from `tick` on [rad]."""
         return self._targets[tick : tick + count]
@@ -114,8 +120,7 @@ class Stepper:
 
     def _load(self, moment: Moment, data: mujoco.MjData | None = None) -> None:
         self.data = data or mujoco.MjData(self._model)
-        # what `Rollout.rollout` calls after its checks
-        self._rollout = rollout.Rollout(nthread=0).rollout_.rollout  # type: ignore[union-attr]
+        self._rollout = rollout.Rollout(nthread=0).rollout
         self._models, self._datas = [self._model], [self.data]
         mujoco.mj_setState(self._model, self.data, moment.state, _EVERYTHING)
         self._warnings, self._warmstart = self.data.warning.number, self.data.qacc_warmstart[None]
@@ -147,8 +152,13 @@ class Stepper:
         """Ticks `begin` to `end - 1` of a call; row -1 is still the last one of the call before."""
         before, control = self._states[:, begin - 1], self._controls[:, begin:end]
         after, sensors = self._states[:, begin:end], self._sensors[:, begin:end]
-        call = (self._models, self._datas, end - begin, _CONTROL, before, self._warmstart, control, after, sensors)
-        return _Stretch(sensed=self._sensors[0, begin - 1], control=control[0], call=(*call, None))
+        options = {"nstep": end - begin, "initial_warmstart": self._warmstart, "state": after, "sensordata": sensors}
+        return _Stretch(
+            sensed=self._sensors[0, begin - 1],
+            control=control[0],
+            call=(self._models, self._datas, before, control),
+            options=options | {"skip_checks": True},
+        )
 
     def advance(self, count: int, residual: np.ndarray | float = 0.0) -> np.ndarray:
         """Steps `count` ticks with `residual` (nu,) [rad] added to the targets.
@@ -177,7 +187,7 @@ class Stepper:
         feedback = self._controller.feedback(tick, stretch.sensed)
         if feedback is not None:
             control += feedback
-        self._rollout(*stretch.call)
+        self._rollout(*stretch.call, **stretch.options)
         self.warned = self._warnings.tobytes() != self._silence
 
 
@@ -187,3 +197,95 @@ class _Stretch(NamedTuple):
     sensed: np.ndarray  # (nsensordata,) the readings before them
     control: np.ndarray  # (n, nu)
     call: tuple[Any, ...]  # what native code is given
+    options: dict[str, Any]
+
+
+class Lanes:
+    """Several wearers side by side on MuJoCo's own threads; each lane goes on as a `Stepper` would.
+
+    This is `mujoco.batch`, which keeps every lane's warm start; `mujoco.rollout` keeps one a thread.
+
+    Attributes:
+        qpos, qvel: (N, nq), (N, nv) of the present states, live.
+    """
+
+    def __init__(self, model: mujoco.MjModel, count: int, *, threads: int):
+        """Lanes for `count` models of the layout of `model`; `threads` counts the calling one, 0 is one a processor."""
+        self._batch, self._models = batch.Batch(model, count, threads), [model] * count
+        self.qpos, self.qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
+        self._controllers: dict[int, Controller] = {}
+        self._ticks, self._targets = np.zeros(count, int), np.empty((count, 0, model.nu))
+        self._sensors = np.zeros((count, model.nsensordata))
+        self._readings = np.empty((count, 0, model.nsensordata))
+
+    def put(self, lane: int, model: mujoco.MjModel, controller: Controller, start: Moment) -> None:
+        """Gives a lane to a new wearer."""
+        self._models[lane] = model
+        self._batch.set_models(self._models)
+        self._batch.reset([lane], stage=mujoco.mjtStage.mjSTAGE_NONE)
+        self._batch.state[lane] = start.state
+        self._controllers[lane], self._ticks[lane], self._sensors[lane] = controller, 0, start.sensors
+        self._targets = with_rows(self._targets, lane, controller.targets(0, len(controller)))
+
+    @property
+    def warned(self) -> np.ndarray:
+        """(N,) bool: MuJoCo has warned about the lane's state; it is not to be trusted any more."""
+        return self._batch.warning[:, :, 1].any(1)
+
+    def advance(self, lanes: Sequence[int], count: int, residuals: np.ndarray) -> np.ndarray:
+        """Steps some lanes `count` ticks: in one native call, or in one a stretch where feedback is refreshed.
+
+        A lane about which MuJoCo warns stays where it is, and its last readings are repeated.
+
+        Args:
+            lanes: (L,) increasing numbers.
+            count: Ticks.
+            residuals: (L, nu) added to the targets [rad].
+
+        Returns:
+            (L, count, nsensordata) the readings of each tick, which the next call overwrites.
+        """
+        ids, ticks = np.asarray(lanes, np.int32), self._ticks[lanes]
+        control = self._targets[ids[:, None], ticks[:, None] + np.arange(count)]
+        control += residuals[:, None]
+        if self._readings.shape[:2] != (len(ids), count):
+            self._readings = np.empty((len(ids), count, self._sensors.shape[1]))
+        steered = [(self._controllers[lane], tick) for lane, tick in zip(lanes, ticks.tolist(), strict=True)]
+        cuts = sorted({cut for controller, tick in steered for cut in controller.pauses(tick, count)})
+        if len(cuts) == 2 and not any(controller.fed_back for controller, _ in steered):
+            self._run(ids, control, self._readings)
+        else:
+            for begin, end in itertools.pairwise(cuts):
+                self._feed(ids, steered, begin, control[:, begin:end])
+                self._stretch(ids, begin, control[:, begin:end])
+        self._ticks[lanes] += count
+        return self._readings
+
+    def _feed(self, ids: np.ndarray, steered: list[tuple[Controller, int]], begin: int, control: np.ndarray) -> None:
+        """Adds the feedback of the readings so far to `control` (L, n, nu)."""
+        for row, (controller, tick) in enumerate(steered):
+            feedback = controller.feedback(tick + begin, self._sensors[ids[row]])
+            if feedback is not None:
+                control[row] += feedback
+
+    def _stretch(self, ids: np.ndarray, begin: int, control: np.ndarray) -> None:
+        """Ticks of one call, from `begin` on."""
+        going, part = ~self.warned[ids], self._readings[:, begin : begin + control.shape[1]]
+        readings = np.empty((np.count_nonzero(going), *part.shape[1:]))
+        self._run(ids[going], control[going], readings)
+        part[going], part[~going] = readings, self._sensors[ids[~going], None]
+        self._sensors[ids] = part[:, -1]
+
+    def _run(self, ids: np.ndarray, control: np.ndarray, readings: np.ndarray) -> None:
+        which = None if len(ids) == len(self._models) else ids
+        self._batch.rollout(control.shape[1], control, record=("sensordata",), ids=which, out={"sensordata": readings})
+
+
+def with_rows(lanes: np.ndarray, lane: int, rows: np.ndarray) -> np.ndarray:
+    """`lanes` (N, S, n) with `rows` (R, n) in one of them, in larger memory where S is less than R."""
+    if lanes.shape[1] < len(rows):
+        larger = np.zeros((len(lanes), len(rows), lanes.shape[2]))
+        larger[:, : lanes.shape[1]] = lanes
+        lanes = larger
+    lanes[lane, : len(rows)] = rows
+    return lanes

@@ -1,11 +1,8 @@
-"""`gymnasium.make_vec("SquatSensor-v0")`: several wearers at once, on several threads."""
+"""`gymnasium.make_vec("SquatSensor-v0")`: several wearers at once on MuJoCo's own threads."""
 
 import copy
-import os
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -17,6 +14,9 @@ from gymnasium.vector.utils import batch_space
 from squat_env.env import Camera, checked_render_mode, residuals
 from squat_env.episode import Episode, Truth, next_seed
 from squat_env.info import Info
+from squat_env.instruments import Panels, tame
+from squat_env.kernels import square_lanes
+from squat_env.stepping import Lanes, with_rows
 from squat_env.task import JOINTS, Task, action_space, columns, observation_space
 
 
@@ -24,8 +24,8 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
     """Several `SquatSensorEnv` in one: lane i does, bit for bit, what the single environment does with its seed.
 
     Spaces, rewards and `info` are those of `SquatSensorEnv`, batched as Gymnasium's vector environments do it; `info`
-    is worked out when it is read here too. Each thread takes lane after lane; while one is in native code, which is
-    nearly all of the time, the others go on.
+    is worked out when it is read here too. The physics of all lanes is stepped in one native call (in one a stretch
+    where an exercise is fed back), and their units are read in one compiled one.
 
     Attributes:
         task: The arguments, the same for every lane.
@@ -47,7 +47,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
 
         Args:
             num_envs: Lanes.
-            threads: On which the lanes go on, the calling one included; 0 is one a processor.
+            threads: On which the physics runs, the calling one included; 0 is one a processor.
             autoreset_mode: What happens to a lane whose set is over: "NextStep" resets it in the step after, "SameStep"
                 at once, "Disabled" waits for `reset(options={"reset_mask": ...})`.
             render_mode: None or "rgb_array".
@@ -59,7 +59,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         """
         if num_envs < 1 or threads < 0:
             raise ValueError(f"num_envs and threads are {num_envs} and {threads}, expected at least 1 and 0")
-        self.num_envs = num_envs
+        self.num_envs, self._threads = num_envs, threads
         self.task, self.render_mode = Task(**arguments), checked_render_mode(render_mode)
         self._mode = AutoresetMode(autoreset_mode)
         self.metadata = self.metadata | {"render_fps": int(self.task.control_hz), "autoreset_mode": self._mode}
@@ -70,8 +70,8 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         self._rows = np.zeros((num_envs, max(part.stop for part in self._columns.values())), np.float32)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._seeds: list[int] = [-1] * num_envs
-        threads = threads or os.cpu_count() or 1
-        self._crew = Crew(min(threads, num_envs))
+        self._lanes: dict[int, Lanes] = {}  # by the layout of the models in them, of which there is mostly one
+        self._panels, self._planned = Panels(num_envs), np.empty((num_envs, 0, JOINTS))
         self._planner = Planner(self.task) if threads != 1 else None
         self._done = np.ones(num_envs, bool)
         self._cameras = [Camera() for _ in range(num_envs)]
@@ -134,15 +134,30 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
     def _advance(self, lanes: list[int], residual: np.ndarray) -> tuple[dict[int, Info], np.ndarray]:
         """Steps some lanes; their infos and all rewards (N,), 0 where nothing moved."""
         infos, rewards = {}, np.zeros(self.num_envs)
-
-        def advance(lane: int) -> None:
-            episode = self.episodes[lane]
-            terms = episode.advance(residual[lane], self._rows[lane])
-            rewards[lane], infos[lane] = sum(terms.values()), episode.info(reward_terms=terms)
-
-        self._crew.work(advance, lanes)
+        for layout, physics in self._lanes.items():
+            alike = [lane for lane in lanes if self.episodes[lane].model.nsensordata == layout]
+            if alike:
+                self._advance_alike(physics, alike, residual[alike], infos, rewards)
         self._plan_ahead(lanes)
         return infos, rewards
+
+    def _advance_alike(
+        self, physics: Lanes, lanes: list[int], residual: np.ndarray, infos: dict[int, Info], rewards: np.ndarray
+    ) -> None:
+        """Steps lanes of one layout, and puts down their infos and rewards; `residual` is (L, 29)."""
+        readings = physics.advance(lanes, self.task.ticks, residual)
+        qpos, qvel, warned = physics.qpos[lanes], physics.qvel[lanes], physics.warned[lanes].tolist()
+        going = [self.episodes[lane] for lane in lanes]
+        for row, episode in enumerate(going):
+            episode.move(qpos[row], qvel[row], warned[row])
+            if episode.fallen:
+                readings[row], qpos[row] = tame(readings[row]), episode.qpos
+        numbers, steps = np.array(lanes), np.array([episode.step for episode in going])
+        self._panels.read(numbers, steps, readings, self._rows)
+        squares = square_lanes(numbers, steps, qpos, self._planned, residual).tolist()
+        for lane, episode, (missed, added) in zip(lanes, going, squares, strict=True):
+            terms = episode.settle(self._rows[lane], missed, added)
+            rewards[lane], infos[lane] = sum(terms.values()), episode.info(reward_terms=terms)
 
     def _plan_ahead(self, lanes: list[int]) -> None:
         """Begins to plan the next sets of lanes that are half through."""
@@ -163,6 +178,16 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         for lane, episode in episodes.items():
             self.episodes[lane], self._done[lane] = episode, False
             episode.begin(self._rows[lane])
+            self._physics_of(episode).put(lane, episode.model, episode.controller, episode.start)
+            self._panels.put(lane, episode.panel)
+            self._planned = with_rows(self._planned, lane, episode.planned)
+
+    def _physics_of(self, episode: Episode) -> Lanes:
+        """The lanes that models of its layout fit into: heels that rise, for one, take other sensors."""
+        layout = episode.model.nsensordata
+        if layout not in self._lanes:
+            self._lanes[layout] = Lanes(episode.model, self.num_envs, threads=self._threads)
+        return self._lanes[layout]
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """An image (480, 480, 3) of each lane's wearer, None without a render mode."""
@@ -172,7 +197,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
 
     def close_extras(self, **_: Any) -> None:
         """Frees the renderers and the threads."""
-        self._crew.close()
+        self._lanes = {}
         if self._planner is not None:
             self._planner.close()
         for camera in self._cameras:
@@ -218,60 +243,6 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         if not self.episodes and not mask.all():
             raise gym.error.ResetNeeded("reset_mask leaves out lanes that have no set yet, expected reset() of all")
         return np.flatnonzero(mask).tolist()
-
-
-class Crew:
-    """Threads that take pieces of work one after the other, the calling one among them."""
-
-    def __init__(self, threads: int):
-        """`threads` counts the calling one."""
-        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
-        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._hands = [
-            threading.Thread(target=_serve, args=(self._orders, self._done), name="squat-lane", daemon=True)
-            for _ in range(threads - 1)
-        ]
-        for hand in self._hands:
-            hand.start()
-
-    def work(self, task: Callable[[int], None], pieces: Sequence[int]) -> None:
-        """Does a task for each piece; raises what one of them raised once all hands rest."""
-        order = task, iter(pieces)
-        helping = min(len(self._hands), len(pieces) - 1)
-        for _ in range(helping):
-            self._orders.put(order)
-        errors = [_follow(order), *(self._done.get() for _ in range(helping))]
-        for error in errors:
-            if error is not None:
-                raise error
-
-    def close(self) -> None:
-        """Ends the threads."""
-        for _ in self._hands:
-            self._orders.put(None)
-        for hand in self._hands:
-            hand.join()
-        self._hands = []
-
-
-_Order = tuple[Callable[[int], None], Iterator[int]]
-
-
-def _serve(orders: "SimpleQueue[_Order | None]", done: "SimpleQueue[BaseException | None]") -> None:
-    while (order := orders.get()) is not None:
-        done.put(_follow(order))
-        del order
-
-
-def _follow(order: _Order) -> BaseException | None:
-    """Takes pieces until none is left; what went wrong, if anything did."""
-    task, pieces = order
-    try:
-        for piece in pieces:
-            task(piece)
-    except BaseException as error:
-        return error
-    return None
 
 
 class Planner:

@@ -7,7 +7,7 @@ import pytest
 
 from squat_env.population import Population, Seeds, prepare
 from squat_env.simulate import initial_state, simulate
-from squat_env.stepping import Controller, Moment, Stepper
+from squat_env.stepping import Controller, Lanes, Moment, Stepper
 
 EXERCISES = ("squat", "lunge")  # without and with feedback of the centre of mass
 RESIDUAL = np.random.default_rng(0).normal(0.0, 0.01, 29)
@@ -45,6 +45,45 @@ def test_a_pickled_stepper_goes_on_with_the_same_bits(exercise):
     assert np.array_equal(stepper.advance(90, RESIDUAL), other.advance(90, RESIDUAL))
     assert np.array_equal(stepper.qpos, other.qpos)
     assert np.array_equal(stepper.qvel, other.qvel)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_lanes_at_different_ticks_do_what_steppers_do(exercise, threads):
+    wearers = [started(exercise, seed) for seed in range(3)]
+    steppers = [Stepper(model, Controller(model, reference), start) for model, reference, start in wearers]
+    lanes = Lanes(wearers[0][0], len(wearers), threads=threads)
+    for lane, (model, reference, start) in enumerate(wearers):
+        lanes.put(lane, model, Controller(model, reference), start)
+    for turn, (present, count) in enumerate(
+        [([0, 1, 2], 10), ([1], 7), ([0, 2], 10), ([0, 1, 2], 20), ([2], 3), ([0, 1, 2], 1), ([0, 1, 2], 30)]
+    ):
+        residuals = np.outer(np.arange(len(present)), RESIDUAL)
+        readings = lanes.advance(present, count, residuals)
+        for row, lane in enumerate(present):
+            assert np.array_equal(readings[row], steppers[lane].advance(count, residuals[row])), (turn, lane)
+            assert np.array_equal(lanes.qpos[lane], steppers[lane].qpos), (turn, lane)
+            assert np.array_equal(lanes.qvel[lane], steppers[lane].qvel), (turn, lane)
+    model, reference, start = started(exercise, 9)
+    lanes.put(1, model, Controller(model, reference), start)
+    fresh = Stepper(model, Controller(model, reference), start)
+    assert np.array_equal(lanes.advance([1], 30, RESIDUAL[None])[0], fresh.advance(30, RESIDUAL))
+    assert not lanes.warned.any()
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_a_lane_that_breaks_stays_as_a_stepper_does_and_the_others_go_on(exercise, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its log there
+    model, reference, start = started(exercise)
+    steppers = [Stepper(model, Controller(model, reference), start) for _ in range(2)]
+    lanes = Lanes(model, 2, threads=2)
+    for lane in range(2):
+        lanes.put(lane, model, Controller(model, reference), start)
+    steppers[0].qvel[:] = lanes.qvel[0] = 1e9
+    readings = lanes.advance([0, 1], 20, np.zeros((2, 29)))
+    for lane, stepper in enumerate(steppers):
+        assert np.array_equal(readings[lane], stepper.advance(20), equal_nan=True), lane
+    assert lanes.warned.tolist() == [stepper.warned for stepper in steppers] == [True, False]
 
 
 def test_feedback_holds_who_falls_without_it():

@@ -1,5 +1,7 @@
 """Several wearers at once: each lane is the single environment with its seed."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -189,10 +191,31 @@ def test_absurd_arguments_are_refused(arguments):
 def test_a_lane_whose_physics_breaks_ends_without_a_nan(lanes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its log there
     lanes.reset(seed=0)
-    lanes.episodes[1].stepper.qvel[:] = 1e15
+    (physics,) = lanes._lanes.values()
+    physics.qvel[1] = 1e15
     seen, rewards, fell, over, _ = lanes.step(STILL_ACTIONS)
     assert fell.tolist() == [False, True, False]
     assert not over.any()
     assert np.isfinite(rewards).all()
     assert seen in lanes.observation_space
     assert not lanes.step(STILL_ACTIONS)[2].any()
+
+
+def test_lanes_with_and_without_feedback_go_on_side_by_side():
+    rising = replace(STILL, heel_rise_deg=10.0)
+    lanes = SquatSensorVectorEnv(2, threads=2, autoreset_mode="Disabled")
+    lanes.reset(seed=[5, 6])
+    lanes.step(STILL_ACTIONS[:2])
+    mask = np.array([False, True])
+    lanes.reset(seed=[0, 7], options={"reset_mask": mask, "motion": rising})
+    plain, fed_back = SquatSensorEnv(), SquatSensorEnv()
+    plain.reset(seed=5)
+    plain.step(STILL_ACTIONS[0])
+    fed_back.reset(seed=7, options={"motion": rising})
+    assert fed_back.episode.model.nsensordata > plain.episode.model.nsensordata
+    for actions in ACTIONS[:20, :2]:
+        seen, rewards, *_ = lanes.step(actions)
+        for lane, alone in enumerate((plain, fed_back)):
+            mine, reward, *_ = alone.step(actions[lane])
+            assert_equal(mine, {name: value[lane] for name, value in seen.items()})
+            assert reward == rewards[lane]
