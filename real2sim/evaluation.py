@@ -275,6 +275,53 @@ def difference(
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Amounts:
+    """Errors of one method, added up.
+
+    Attributes:
+        row: Name of the method.
+        people: P subject numbers, increasing.
+        total: (S, P) sum of the errors for each seed and person.
+        number: (S, P) how many there are.
+    """
+
+    row: str
+    people: tuple[int, ...]
+    total: np.ndarray
+    number: np.ndarray
+
+
+def amount_mean(amounts: Amounts, rng: np.random.Generator, *, draws: int = DRAWS) -> tuple[float, tuple[float, float]]:
+    """Return the mean error and its interval, by the bootstrap of the table."""
+    drawn = _drawn_means(amounts, *_draw(amounts.total.shape, rng, draws))
+    return _mean(amounts), _interval(drawn)
+
+
+def amount_difference(
+    one: Amounts, other: Amounts, rng: np.random.Generator, *, draws: int = DRAWS
+) -> tuple[float, tuple[float, float]]:
+    """Return the mean error of `one` minus that of `other` with its interval; both take part in every draw.
+
+    Raises:
+        ValueError: If they are not of the same people and number of seeds.
+    """
+    if one.people != other.people or one.total.shape != other.total.shape:
+        raise ValueError(f"got errors of {one.people} and {other.people}, expected the same people and number of seeds")
+    weights = _draw(one.total.shape, rng, draws)
+    return _mean(one) - _mean(other), _interval(_drawn_means(one, *weights) - _drawn_means(other, *weights))
+
+
+def _mean(amounts: Amounts) -> float:
+    seeds, persons = amounts.total.shape
+    return float(_drawn_means(amounts, np.ones((1, seeds), int), np.ones((1, persons), int))[0])
+
+
+def _drawn_means(amounts: Amounts, of_seed: np.ndarray, of_person: np.ndarray) -> np.ndarray:
+    means = (of_person @ amounts.total.T) / np.maximum(of_person @ amounts.number.T, 1)
+    return (means * of_seed).sum(axis=1) / of_seed.sum(axis=1)
+
+
 def format_table(results: Iterable[Result]) -> str:
     """Return rows as a table to print: percentages, and the 95 % interval of the accuracy."""
     head = ("row", "accuracy", "95 % interval", "balanced", "macro F1", "seeds", "people", "simulation")
@@ -297,9 +344,12 @@ def format_table(results: Iterable[Result]) -> str:
 
 
 def _bootstrap_weights(counts: Tally, rng: np.random.Generator, draws: int) -> tuple[np.ndarray, np.ndarray]:
+    return _draw(counts.confusion.shape[:2], rng, draws)
+
+
+def _draw(shape: tuple[int, ...], rng: np.random.Generator, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Return how often each draw holds each seed (draws, S) and each person (draws, P)."""
-    seeds, persons = counts.confusion.shape[:2]
-    weight = [rng.multinomial(number, np.full(number, 1 / number), size=draws) for number in (seeds, persons)]
+    weight = [rng.multinomial(number, np.full(number, 1 / number), size=draws) for number in shape]
     return weight[0], weight[1]
 
 

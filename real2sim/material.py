@@ -10,7 +10,7 @@ from torch import nn
 
 from generators.store import Dataset
 from real2sim.labels import held_out_parts, labelled_repetitions, without_labels
-from real2sim.method import AMOUNT, Model
+from real2sim.method import AMOUNT, Model, Trained
 from real2sim.networks import load_network
 from real2sim.parties import adaptation_recordings, on_grid
 from real2sim.run import Run
@@ -70,10 +70,14 @@ class Material:
     seed: int
     fold: int | None = None
 
-    def simulated(self) -> Simulated:
-        """The simulated dataset of the model."""
+    def simulated(self, statistics: Statistics | None = None) -> Simulated:
+        """The simulated dataset of the model.
+
+        Args:
+            statistics: Scale of the channels; by default that of the training part.
+        """
         parts = [self.model.view(part) for part in simulated_sequences(self.run, self.model.simulation)]
-        statistics = statistics_of(parts[0])
+        statistics = statistics or statistics_of(parts[0])
         train, validation, test = (self.cut(part, statistics) for part in parts)
         notes = {
             "simulation": self.model.simulation,
@@ -110,14 +114,19 @@ class Material:
             statistics=statistics,
         )
 
-    def network(self, name: str) -> nn.Module:
-        """The network of a model that this one needs, of the same seed and fold.
+    def trained(self, name: str) -> Trained:
+        """What training a model that this one needs gave, with the same seed and fold.
 
         Args:
             name: Of the model, without a budget.
         """
         need = next(need for need in self.model.needs if need.base == name)
-        return load_network(place(self.run, need, self.seed, self.fold))[0]
+        network, statistics, notes = load_network(place(self.run, need, self.seed, self.fold))
+        return Trained(network=network, statistics=statistics, notes=notes)
+
+    def network(self, name: str) -> nn.Module:
+        """The network alone."""
+        return self.trained(name).network
 
     def settings(self, settings: TrainingSettings) -> TrainingSettings:
         """Settings at the run's effort."""

@@ -53,7 +53,7 @@ class Model:
         uses: What that holds of the adaptation people.
         simulation: Key of the simulated dataset that it is trained on (`simulation.SIMULATIONS`), "" if none.
         needs: Models that must be trained before; none may use more of the recordings than this one says.
-        view: What its sequences pass through first.
+        view: What its sequences pass through first. What a converter gives is in its view too.
         labels: Labelled repetitions that it may see; None is the run's budget, -1 all there are.
     """
 
@@ -110,6 +110,11 @@ class Row:
     def uses(self) -> Uses:
         """What it has seen of the adaptation people."""
         return AMOUNT[max(AMOUNT.index(model.uses) for model in self.models)]
+
+    def read(self, sequences: list[Sequence]) -> list[Sequence]:
+        """Test sequences, converted where the row converts, as its recogniser sees them."""
+        seen = self.converter is not None and self.converter.view is self.recogniser.view
+        return sequences if seen else self.recogniser.view(sequences)
 
     def with_labels(self, labels: int) -> Row:
         """The same row with a budget of its own."""

@@ -4,16 +4,18 @@ import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from real2sim import stages
+from real2sim import answers, stages
+from real2sim.method import Model
+from real2sim.methods.questions import WAYS, model_of
 from real2sim.report import write_report
-from real2sim.rows import DEFAULT, ROW, budgets_of, in_order, models_of, row_named
+from real2sim.rows import DEFAULT, ROW, budgets_of, in_order, models_of, row_named, with_needs
 from real2sim.run import Config, Run, RunError, write_text
 from real2sim.simulation import make_stand_ins
 
@@ -34,7 +36,7 @@ def complete(
 
     Args:
         run: The run.
-        names: Stages, of "train", "convert", "evaluate", "report", in this order.
+        names: Stages, of "train", "convert", "evaluate", "questions", "report", in this order.
         rows: Rows of the table, added to those that the run already has; `rows.DEFAULT` if there are none at all.
         jobs: Processes.
         progress: Show bars where standard error is a terminal.
@@ -53,14 +55,18 @@ def complete(
             stages.check_parties(run, budgets_of(wanted))
             run.save()
             write_text(run.rows, json.dumps(wanted))
-            stages.simulate(run, wanted, jobs=jobs, progress=progress)
-            _work(run, "train", _trainings(run, wanted), stages.train, jobs, progress)
+            _train(run, models_of(wanted), jobs, progress)
         elif name == "convert":
             converters = dict.fromkeys(row.converter.name for row in map(row_named, wanted) if row.converter)
             _work(run, "convert", _cells(run, converters), stages.convert, jobs, progress)
         elif name == "evaluate" and not _tabled(run, wanted):
             _work(run, "evaluate", _cells(run, wanted), stages.predict, jobs, progress)
             stages.evaluate(run, wanted)
+            run.report.unlink(missing_ok=True)
+        elif name == "questions" and not run.questions.exists():
+            models = [model_of(question, way) for question in answers.asked(run) for way in WAYS]
+            _train(run, with_needs(models), jobs, progress)
+            answers.evaluate(run)
             run.report.unlink(missing_ok=True)
         elif name == "report" and not run.report.exists():
             write_report(run)
@@ -93,12 +99,15 @@ def _forget(run: Run, stage: str) -> None:
         "train": ["networks", "converted", "predictions"],
         "convert": ["converted", "predictions"],
         "evaluate": ["predictions"],
+        "questions": [],
         "report": [],
     }[stage]
     for name in made:
         shutil.rmtree(run.folder / name, ignore_errors=True)
-    if stage != "report":
+    if stage not in ("questions", "report"):
         run.table.unlink(missing_ok=True)
+    if stage != "report":
+        run.questions.unlink(missing_ok=True)
     run.report.unlink(missing_ok=True)
 
 
@@ -110,9 +119,13 @@ def _cells(run: Run, names: Iterable[str]) -> dict[Task, set[Task]]:
     return {(name, seed, fold): set() for seed in run.seeds for name in names for fold in run.folds}
 
 
-def _trainings(run: Run, rows: tuple[str, ...]) -> dict[Task, set[Task]]:
+def _train(run: Run, models: Mapping[str, Model], jobs: int, progress: bool) -> None:
+    stages.simulate(run, models.values(), jobs=jobs, progress=progress)
+    _work(run, "train", _trainings(run, models), stages.train, jobs, progress)
+
+
+def _trainings(run: Run, models: Mapping[str, Model]) -> dict[Task, set[Task]]:
     """Every training with the trainings that it needs; one that has seen nobody serves all folds."""
-    models = models_of(rows)
 
     def folds(name: str) -> tuple[int | None, ...]:
         return (None,) if models[name].uses == "nothing" else run.folds

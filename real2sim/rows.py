@@ -6,7 +6,7 @@ A row that uses the budget's labels has a variant for any other budget: `two-enc
 from collections.abc import Iterable
 
 from real2sim.method import Model, Row, labelled_name
-from real2sim.methods import ablations, adapted, autoencoders, cyclegan, ours, recognisers
+from real2sim.methods import ablations, adapted, autoencoders, cyclegan, ours, questions, recognisers
 
 ROW: dict[str, Row] = {
     row.name: row for family in (recognisers, adapted, autoencoders, cyclegan, ours, ablations) for row in family.ROWS
@@ -60,7 +60,7 @@ def model_named(name: str) -> Model:
         KeyError: There is none of that name.
     """
     base, at, labels = name.partition("@")
-    model = models_of(ROW)[base]
+    model = (models_of(ROW) | questions.MODELS)[base]
     return model.with_labels(-1 if labels == "all" else int(labels)) if at else model
 
 
@@ -116,14 +116,12 @@ def asked(
 
 def models_of(names: Iterable[str]) -> dict[str, Model]:
     """The models behind rows, and those that they need, each after its needs."""
+    return with_needs(model for name in names for model in row_named(name).models)
+
+
+def with_needs(models: Iterable[Model]) -> dict[str, Model]:
+    """Models and those that they need by name, each after its needs."""
     found: dict[str, Model] = {}
-
-    def add(model: Model) -> None:
-        for need in model.needs:
-            add(need)
-        found.setdefault(model.name, model)
-
-    for name in names:
-        for model in row_named(name).models:
-            add(model)
+    for model in models:
+        found |= with_needs(model.needs) | {model.name: model}
     return found

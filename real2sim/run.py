@@ -158,6 +158,11 @@ class Run:
         return self.folder / "table.json"
 
     @property
+    def questions(self) -> Path:
+        """Answers to other questions as JSON."""
+        return self.folder / "questions.json"
+
+    @property
     def report(self) -> Path:
         """The report."""
         return self.folder / "report.html"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from real2sim.parties import (
     refuse_one_class,
     unseen_recordings,
 )
-from real2sim.rows import OURS, model_named, models_of, row_named
+from real2sim.rows import OURS, model_named, row_named
 from real2sim.run import Run, RunError, write_table_csv, write_text
 from real2sim.simulation import exercises_of, phone_spots_of
 from real2sim.windows import GROUPS, Sequence, Statistics, Windows, cut, from_dataset, people, stitch, take
@@ -80,12 +81,12 @@ def _check_simulation(run: Run, dataset: Dataset) -> None:
         raise RunError(f"{run.config.sim} was made at {rate} Hz, expected {run.config.rate_hz} Hz; make it again so")
 
 
-def simulate(run: Run, rows: tuple[str, ...], *, jobs: int, progress: bool) -> None:
-    """Makes the simulated datasets that rows need and that are not there."""
+def simulate(run: Run, models: Iterable[Model], *, jobs: int, progress: bool) -> None:
+    """Makes the simulated datasets that models need and that are not there."""
     from real2sim.simulation import make_dataset, recipe_of
 
     facts = json.loads(run.checked.read_text())
-    names = dict.fromkeys(model.simulation for model in models_of(rows).values() if model.simulation)
+    names = dict.fromkeys(model.simulation for model in models if model.simulation)
     for name in names:
         folder = run.simulation(name)
         if not (folder / "manifest.json").exists():
@@ -137,13 +138,13 @@ def _recogniser(run: Run, model: Model, seed: int, fold: int | None) -> tuple[Re
 
 def convert(run: Run, name: str, seed: int, fold: int | None) -> None:
     """Converts the test recordings with one model and writes them in the datasets' own format."""
-    path = place(run, model_named(name), seed, fold)
+    model = model_named(name)
+    path = place(run, model, seed, fold)
     if not is_saved(path):
         raise RunError(f"{path} is not trained, expected a trained model; run `squat train` first")
-    model, statistics, _ = load_network(path)
-    sequences = convert_sequences(
-        model, unseen_sequences(run, fold), statistics, window=run.config.window, stride=run.config.stride
-    )
+    network, statistics, _ = load_network(path)
+    sequences = model.view(unseen_sequences(run, fold))
+    sequences = convert_sequences(network, sequences, statistics, window=run.config.window, stride=run.config.stride)
     recipe = {"name": f"converted by {name}", "rate_hz": run.config.rate_hz, "seed": seed, "run": asdict(run.config)}
     folder = run.converted(name, seed, fold)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +174,7 @@ def predict(run: Run, row: str, seed: int, fold: int | None) -> None:
     plan, measured = row_named(row), unseen_sequences(run, fold)
     recogniser, statistics = _recogniser(run, plan.recogniser, seed, fold)
     sequences = measured if plan.converter is None else converted_sequences(run, plan.converter.name, seed, fold)
-    windows = _windows(run, plan.recogniser.view(sequences), statistics)
+    windows = _windows(run, plan.read(sequences), statistics)
     probability = stitch(training.recognise(recogniser, windows), windows, sequences)
     path = run.predictions(row, seed, fold)
     path.parent.mkdir(parents=True, exist_ok=True)

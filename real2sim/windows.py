@@ -259,6 +259,21 @@ def join(*parts: Windows) -> Windows:
     return Windows(channels=parts[0].channels, sequence=sequence, **arrays)
 
 
+def cut_like(per_sample: ListLike[np.ndarray], windows: Windows) -> np.ndarray:
+    """Return further values of the samples of windows.
+
+    Args:
+        per_sample: (T,) values for each sequence that the windows were cut from.
+        windows: The N windows.
+
+    Returns:
+        (N, W) float64, NaN beyond the end of a sequence.
+    """
+    lengths = np.array([len(values) for values in per_sample], dtype=np.int64)
+    rows = _rows(windows.sequence, windows.start, lengths, windows.phase.shape[1])
+    return np.concatenate([*per_sample, [np.nan]])[rows]
+
+
 def window_starts(length: int, window: int, stride: int) -> np.ndarray:
     """First samples (n,) of the windows that cover a sequence: every `stride` samples, and one that ends with it."""
     if length <= window:

@@ -1,6 +1,7 @@
 """`squat demo, run, train, convert, evaluate, report`: a run and its stages."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def add_stages(commands: Any) -> None:
         command.set_defaults(run=_stage, stages=(name,))
 
 
-STAGES = ("train", "convert", "evaluate", "report")
+STAGES = ("train", "convert", "evaluate", "questions", "report")
 
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:
@@ -78,6 +79,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
         "--preset", choices=("best", "paper"), default="best", help="paper: the source paper's three rows"
     )
     rows.add_argument("--ablations", action="store_true", help="the two-encoder model with one thing left out")
+    rows.add_argument("--questions", action="store_true", help="depth, four-part phase, correctness, with and without")
     rows.add_argument("--curve", action="store_true", help="over the number of labels")
     add_machine(command)
 
@@ -149,7 +151,8 @@ def _run(options: argparse.Namespace) -> None:
         budget=options.labels,
         labels_there_are=labelled_repetitions_of(config) if options.curve else None,
     )
-    complete(run, options.stages, rows=rows, jobs=options.jobs, progress=not options.quiet, json_file=options.json)
+    names = [name for name in options.stages if name != "questions" or options.questions]
+    complete(run, names, rows=rows, jobs=options.jobs, progress=not options.quiet, json_file=options.json)
     if "evaluate" in options.stages:
         _print_run(run)
 
@@ -172,8 +175,11 @@ def _stage(options: argparse.Namespace) -> None:
 
 
 def _print_run(run: Any) -> None:
+    from real2sim.answers import format_questions
     from real2sim.evaluation import format_table
 
     print(format_table(run.results()))
+    if run.questions.exists():
+        print(format_questions(json.loads(run.questions.read_text())))
     if run.report.exists():
         print(f"\nreport: {run.report}")

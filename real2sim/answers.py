@@ -1,0 +1,173 @@
+"""How well other questions than the phase are answered from the test recordings, with and without conversion."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from real2sim import training
+from real2sim.evaluation import Amounts, amount_difference, amount_mean, difference, result, tally
+from real2sim.material import place
+from real2sim.methods.questions import (
+    QUESTIONS,
+    WAYS,
+    Movement,
+    Question,
+    drop_of_repetition,
+    model_of,
+    movement_of_recording,
+)
+from real2sim.networks import load_network
+from real2sim.parties import unseen_recordings
+from real2sim.rows import OURS, row_named
+from real2sim.run import Run, RunError, write_text
+from real2sim.stages import converted_sequences, unseen_sequences
+from real2sim.views import aligned
+from real2sim.windows import Sequence, cut, people, stitch
+
+
+def asked(run: Run) -> tuple[Question, ...]:
+    """The questions whose truth the test recordings hold.
+
+    Raises:
+        RunError: None of them.
+    """
+    recordings = [recording for fold in run.folds for recording in unseen_recordings(run.config, fold)]
+    if any(recording.landmarks is None for recording in recordings):
+        raise RunError(
+            f"{run.config.test} has recordings without landmarks.csv, expected the joints to ask other questions of; "
+            "leave out --questions"
+        )
+    known = all(recording.correct is not None for recording in recordings)
+    return tuple(question for question in QUESTIONS if question.name != "correct" or known)
+
+
+def answer(run: Run, question: Question, way: str, seed: int, fold: int | None) -> list[np.ndarray]:
+    """Answers to a question from the test recordings: (T,) numbers, or (T, classes) probabilities."""
+    row = row_named(OURS)
+    assert row.converter is not None
+    read_aligned = way == "converted" and row.converter.view is aligned
+    model = model_of(question, "aligned" if read_aligned else way)
+    network, statistics, _ = load_network(place(run, model, seed, fold))
+    if way == "converted":
+        sequences = replace(row, recogniser=model).read(converted_sequences(run, row.converter.name, seed, fold))
+    else:
+        sequences = model.view(unseen_sequences(run, fold))
+    windows = cut(sequences, statistics, window=run.config.window, stride=run.config.stride)
+    read = (lambda x: network(x).softmax(-1)) if question.classes else (lambda x: network(x)[..., 0])
+    return stitch(training.apply(read, windows.values), windows, sequences)
+
+
+def evaluate(run: Run) -> None:
+    """Writes `questions.json`: each question, each way, with intervals, and how much better conversion is."""
+    sequences, movements = [], []
+    for fold in run.folds:
+        for recording, sequence in zip(unseen_recordings(run.config, fold), unseen_sequences(run, fold), strict=True):
+            sequences.append(sequence)
+            movements.append(movement_of_recording(recording, sequence))
+    document = []
+    for question in asked(run):
+        answers = {
+            way: [[a for fold in run.folds for a in answer(run, question, way, seed, fold)] for seed in run.seeds]
+            for way in WAYS
+        }
+        judge = _judge_numbers if not question.classes else _judge_classes
+        document.append({"question": question.name, **judge(run, question, answers, sequences, movements)})
+    write_text(run.questions, json.dumps(document, indent=1))
+
+
+Answers = dict[str, list[list[np.ndarray]]]
+
+
+def _judge_numbers(
+    run: Run, question: Question, answers: Answers, sequences: list[Sequence], movements: list[Movement]
+) -> dict[str, Any]:
+    """Mean absolute error in per cent of the drop of the repetition."""
+    persons = people(sequences)
+    counted = {}
+    for way, of_way in answers.items():
+        total, number = np.zeros((2, len(of_way), len(persons)))
+        for seed, of_seed in enumerate(of_way):
+            for sequence, movement, read in zip(sequences, movements, of_seed, strict=True):
+                error = 100 * np.abs(read - question.truth(movement)) / drop_of_repetition(movement)
+                person = persons.index(sequence.subject)
+                total[seed, person] += np.nansum(error)
+                number[seed, person] += np.isfinite(error).sum()
+        counted[way] = Amounts(row=way, people=persons, total=total, number=number)
+    rng = partial(np.random.default_rng, run.config.seed)
+    rows = []
+    for way, amounts in counted.items():
+        value, interval = amount_mean(amounts, rng())
+        gain, gained = amount_difference(amounts, counted["converted"], rng())
+        rows.append(_row(way, value, interval, gain, gained))
+    return {"measure": "mean absolute error, % of the drop", "rows": rows}
+
+
+def _judge_classes(
+    run: Run, question: Question, answers: Answers, sequences: list[Sequence], movements: list[Movement]
+) -> dict[str, Any]:
+    """Balanced accuracy, a sample or a repetition at a time."""
+    truths, kept = [], []
+    for movement in movements:
+        truth = question.truth(movement)
+        numbers = np.unique(movement.repetition[np.isfinite(truth)])
+        masks = [movement.repetition == number for number in numbers] if question.once else []
+        kept.append(masks)
+        answer = np.array([truth[mask][0] for mask in masks]) if question.once else truth
+        truths.append(np.where(np.isfinite(answer), answer, -1).astype(np.int8))
+    targets = [
+        replace(s, phase=truth, values=s.values[: len(truth)]) for s, truth in zip(sequences, truths, strict=True)
+    ]
+    tallies = {}
+    for way, of_way in answers.items():
+        decided = [
+            [
+                (np.array([p[mask].mean(axis=0) for mask in masks]) if question.once else p).argmax(axis=1)
+                for p, masks in zip(of_seed, kept, strict=True)
+            ]
+            for of_seed in of_way
+        ]
+        tallies[way] = tally(way, decided, targets, classes=question.classes)
+    rng = partial(np.random.default_rng, run.config.seed)
+    rows = []
+    for way, counts in tallies.items():
+        found = result(counts, rng())
+        gain = difference(tallies["converted"], counts, rng(), metric="balanced_accuracy")
+        value, interval = found.balanced_accuracy, found.balanced_accuracy_interval
+        rows.append(_row(way, 100 * value, _percent(interval), 100 * gain.value, _percent(gain.interval)))
+        rows[-1]["accuracy"] = 100 * found.accuracy
+    unit = "repetition" if question.once else "sample"
+    return {"measure": f"balanced accuracy, % of each {unit}", "rows": rows}
+
+
+def _percent(interval: tuple[float, float]) -> tuple[float, float]:
+    return 100 * interval[0], 100 * interval[1]
+
+
+def _row(way: str, value: float, interval: Any, gain: float, gained: Any) -> dict[str, Any]:
+    return {
+        "way": way,
+        "value": value,
+        "interval": list(interval),
+        "conversion_better_by": gain,
+        "conversion_better_by_interval": list(gained),
+    }
+
+
+def format_questions(document: list[dict[str, Any]]) -> str:
+    """The answers as a table to print."""
+    lines = []
+    for item in document:
+        lines += ["", f"{item['question']}: {item['measure']}"]
+        for row in item["rows"]:
+            low, high = row["interval"]
+            better, worse, best = row["conversion_better_by"], *row["conversion_better_by_interval"]
+            gain = (
+                ""
+                if row["way"] == "converted"
+                else f"   conversion better by {better:5.1f} ({worse:.1f} to {best:.1f})"
+            )
+            lines.append(f"  {row['way']:<10} {row['value']:6.1f}  ({low:.1f} to {high:.1f}){gain}")
+    return "\n".join(lines[1:])

@@ -1,0 +1,200 @@
+"""Other questions than the phase, asked of networks that were trained on simulation alone.
+
+A converter that has seen labels of phases should serve them all. Each question is answered from the test recordings as
+they are, aligned, converted by the two-encoder model, and by a head on the trunk of the recogniser that was fine-tuned
+on the same labels of phases. The truth comes from the joints, by one rule for both domains.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from generators.store import Dataset
+from real2sim.material import Material, simulated_sequences
+from real2sim.method import Model, Trained
+from real2sim.methods.recognisers import FINE_TUNED
+from real2sim.networks import Recogniser, Sizes, reproducible
+from real2sim.recordings import Recording
+from real2sim.recordings.recording import LANDMARKS
+from real2sim.training import Batches, TrainingSettings, fit, phase_loss
+from real2sim.views import aligned
+from real2sim.windows import Sequence, Windows, cut_like
+
+HIPS = (LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip"))
+NEAR = 0.1
+"""Share of the drop within which a sample counts as stand or as bottom (assumed)."""
+
+STAND, DESCENT, BOTTOM, ASCENT = range(4)
+WAYS = ("raw", "aligned", "converted", "trunk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """What the joints say of some repetitions.
+
+    Attributes:
+        height: (T,) height of the pelvis, m.
+        repetition: (T,) number of the repetition, -1 between them.
+        correct: (T,) 1 where the repetition was done as it should be, 0 where not, NaN unknown.
+    """
+
+    height: np.ndarray
+    repetition: np.ndarray
+    correct: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Something to be read from every sample.
+
+    Attributes:
+        name: Of the question.
+        classes: How many answers there are; 0 for a number.
+        simulation: Key of the simulated dataset that is taught with.
+        truth: (T,) float answers, NaN where there is none.
+        once: Asked once a repetition and not once a sample.
+    """
+
+    name: str
+    classes: int
+    simulation: str
+    truth: Callable[[Movement], np.ndarray]
+    once: bool = False
+
+
+def drop_below_standing(movement: Movement) -> np.ndarray:
+    """How far the pelvis is below its highest point of the repetition, m."""
+    return _by_repetition(movement)[0] - movement.height
+
+
+def drop_of_repetition(movement: Movement) -> np.ndarray:
+    """How far it goes in the repetition that a sample belongs to, m."""
+    top, bottom, _ = _by_repetition(movement)
+    return top - bottom
+
+
+def four_parts(movement: Movement) -> np.ndarray:
+    """Stand, descent, bottom or ascent, from the height of the pelvis between its extremes in the repetition."""
+    top, bottom, turn = _by_repetition(movement)
+    share = (top - movement.height) / np.maximum(top - bottom, 1e-6)
+    moving = np.where(np.arange(len(share)) < turn, DESCENT, ASCENT)
+    part = np.where(share < NEAR, STAND, np.where(share > 1 - NEAR, BOTTOM, moving))
+    return np.where(np.isfinite(share), part, np.nan)
+
+
+def done_correctly(movement: Movement) -> np.ndarray:
+    """Whether the repetition was done as it should be."""
+    return np.where(movement.repetition >= 0, movement.correct, np.nan)
+
+
+def _by_repetition(movement: Movement) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For every sample the highest and lowest point of its repetition, and the index of the lowest; NaN outside."""
+    top, bottom, turn = (np.full(len(movement.height), np.nan) for _ in range(3))
+    edges = np.flatnonzero(np.diff(movement.repetition, prepend=-2, append=-2))
+    for start, stop in itertools.pairwise(edges):
+        if movement.repetition[start] >= 0:
+            height = movement.height[start:stop]
+            top[start:stop], bottom[start:stop] = height.max(), height.min()
+            turn[start:stop] = start + int(height.argmin())
+    return top, bottom, turn
+
+
+QUESTIONS = (
+    Question(name="depth", classes=0, simulation="randomised", truth=drop_below_standing),
+    Question(name="four-parts", classes=4, simulation="randomised", truth=four_parts),
+    Question(name="correct", classes=2, simulation="faulty", truth=done_correctly, once=True),
+)
+
+
+def movement_of_dataset(dataset: Dataset) -> Movement:
+    """What the joints of all repetitions say, one after the other."""
+    lengths = np.diff(dataset.offsets("sample"))
+    landmarks = dataset.read("landmarks").reshape(-1, len(LANDMARKS), 3)
+    correct = dataset.read("correct") if "correct" in dataset.fields else np.full(len(lengths), -1)
+    return Movement(
+        height=landmarks[:, HIPS, 2].mean(axis=1),
+        repetition=np.repeat(np.arange(len(lengths)), lengths),
+        correct=np.repeat(np.where(correct < 0, np.nan, correct), lengths),
+    )
+
+
+def movement_of_recording(recording: Recording, sequence: Sequence) -> Movement:
+    """What the joints of a recording say at the samples of its sequence."""
+    assert recording.landmarks is not None
+    time = sequence.start_s + np.arange(len(sequence)) / sequence.rate_hz
+    columns = [3 * hip + 2 for hip in HIPS]
+    height = np.interp(time, recording.landmarks.t, recording.landmarks.values[:, columns].mean(axis=1))
+    correct = np.nan if recording.correct is None else float(recording.correct)
+    return Movement(height=height, repetition=sequence.repetition, correct=np.full(len(sequence), correct))
+
+
+def teach(material: Material, *, question: Question, trunk: str = "") -> Trained:
+    """Trains a network to answer a question, on simulation alone; with a trunk, only its head.
+
+    Args:
+        material: Of the question's simulation.
+        question: What is asked.
+        trunk: A recogniser that the model needs, whose recurrent layer is taken and left as it is.
+    """
+    start = material.trained(trunk) if trunk else None
+    simulated = material.simulated(start and start.statistics)
+    parts = simulated_sequences(material.run, material.model.simulation)
+    dataset = Dataset(material.run.simulation(material.model.simulation))
+    answers = question.truth(movement_of_dataset(dataset))
+    before = dataset.offsets("sample")
+    batches = [
+        _with_answers(windows, [answers[before[s.repetition[0]] :][: len(s)] for s in part], question)
+        for windows, part in zip((simulated.train, simulated.validation), parts, strict=False)
+    ]
+    with reproducible(material.seed):
+        network = Recogniser(Sizes(channels=len(simulated.statistics.channels), phases=max(1, question.classes)))
+        if start:
+            assert isinstance(start.network, Recogniser)
+            network.rnn.load_state_dict(start.network.rnn.state_dict())
+            network.rnn.requires_grad_(False)
+        loss = partial(_loss, network, question)
+        settings = material.settings(TrainingSettings())
+        curve = fit(network, loss, batches[0], batches[1], settings, checkpoint=material.checkpoint)
+    return Trained(network=network, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
+
+
+def _with_answers(windows: Windows, answers: list[np.ndarray], question: Question) -> Batches:
+    """Windows with answers where phases stand otherwise: whole numbers, -1 unknown, or numbers, NaN unknown."""
+    told = torch.as_tensor(cut_like(answers, windows), dtype=torch.float32)
+    if question.classes:
+        told = torch.where(told.isnan(), -1.0, told).long()
+    return replace(Batches.of(windows), phase=told)
+
+
+def _loss(network: Recogniser, question: Question, batch: Batches) -> Tensor:
+    answer = network(batch.values)
+    if question.classes:
+        return phase_loss(answer, batch.phase)
+    known = batch.phase.isfinite()
+    apart = functional.smooth_l1_loss(answer[..., 0], batch.phase.nan_to_num(), beta=0.05, reduction="none")
+    return 100 * (apart * known).sum() / known.sum().clamp(min=1)
+
+
+def model_of(question: Question, way: str) -> Model:
+    """The model that answers a question in one of `WAYS`; raw and converted recordings are read by the same one."""
+    if way == "trunk":
+        return Model(
+            name=f"{question.name}-trunk",
+            train=partial(teach, question=question, trunk=FINE_TUNED.name),
+            uses="labels",
+            simulation=question.simulation,
+            needs=(FINE_TUNED,),
+        )
+    train = partial(teach, question=question)
+    if way == "aligned":
+        return Model(name=f"{question.name}-aligned", train=train, simulation=question.simulation, view=aligned)
+    return Model(name=question.name, train=train, simulation=question.simulation)
+
+
+MODELS = {model.name: model for question in QUESTIONS for way in WAYS for model in (model_of(question, way),)}

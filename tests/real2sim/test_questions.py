@@ -1,0 +1,72 @@
+"""What the joints say of a movement, and that errors are averaged as the table's accuracy is."""
+
+import numpy as np
+import pytest
+
+from real2sim.evaluation import Amounts, amount_difference, amount_mean
+from real2sim.methods.questions import (
+    ASCENT,
+    BOTTOM,
+    DESCENT,
+    STAND,
+    Movement,
+    done_correctly,
+    drop_below_standing,
+    drop_of_repetition,
+    four_parts,
+)
+
+
+def movement(repetitions: int = 2, samples: int = 60, correct: float = 1.0) -> Movement:
+    """Cosine dips of 0.4 m, the second from 0.1 m higher, with ten samples between that belong to none."""
+    dip = 0.2 * (1 - np.cos(2 * np.pi * np.arange(samples) / samples))
+    height, number = [], []
+    for k in range(repetitions):
+        height += [np.full(10, 1.0), 1.0 + 0.1 * k - dip]
+        number += [np.full(10, -1), np.full(samples, k + 1)]
+    length = repetitions * (samples + 10)
+    return Movement(height=np.concatenate(height), repetition=np.concatenate(number), correct=np.full(length, correct))
+
+
+def test_depth_is_counted_from_the_highest_point_of_each_repetition():
+    made = movement()
+    depth, drop = drop_below_standing(made), drop_of_repetition(made)
+    assert np.isnan(depth[:10]).all()
+    for start in (10, 80):
+        assert depth[start] == pytest.approx(0.0)
+        assert depth[start + 30] == pytest.approx(0.4)
+        assert drop[start : start + 60] == pytest.approx(0.4)
+
+
+def test_four_parts_follow_each_other():
+    part = four_parts(movement())
+    for start in (10, 80):
+        order = part[start : start + 60]
+        changes = order[np.flatnonzero(np.diff(order, prepend=-1))]
+        assert changes.tolist() == [STAND, DESCENT, BOTTOM, ASCENT, STAND]
+    assert np.isnan(part[70:80]).all()
+
+
+@pytest.mark.parametrize("correct", [0.0, 1.0, np.nan], ids=["wrong", "right", "unknown"])
+def test_correctness_is_asked_within_repetitions_alone(correct):
+    told = done_correctly(movement(correct=correct))
+    assert np.isnan(told[:10]).all()
+    np.testing.assert_array_equal(told[10:70], correct)
+
+
+def amounts(row: str, errors: np.ndarray) -> Amounts:
+    number = np.full(errors.shape, 50.0)
+    return Amounts(row=row, people=tuple(range(errors.shape[1])), total=errors * number, number=number)
+
+
+def test_errors_are_averaged_over_people_and_seeds_and_paired():
+    errors = np.random.default_rng(0).uniform(5, 30, (3, 8))
+    worse, better = amounts("worse", errors + 2.0), amounts("better", errors)
+    value, interval = amount_mean(better, np.random.default_rng(0))
+    assert value == pytest.approx(errors.mean())
+    assert interval[0] < value < interval[1]
+    gain, gained = amount_difference(worse, better, np.random.default_rng(0))
+    assert gain == pytest.approx(2.0)
+    assert gained == pytest.approx((2.0, 2.0))
+    with pytest.raises(ValueError, match="same people"):
+        amount_difference(worse, amounts("few", errors[:, :4]), np.random.default_rng(0))
