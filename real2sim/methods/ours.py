@@ -21,7 +21,7 @@ import copy
 from collections.abc import Callable
 from collections.abc import Sequence as ListLike
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -321,32 +321,47 @@ ADAPTED = (*START, "labels", "unlabelled")  # and those that the adapted one doe
 
 def two_encoder_model(name: str, reader: Model, plan: Plan) -> Model:
     """The model on the simulation that its reader, a recogniser, was trained on."""
-    simulation = reader.simulation
-    start = Model(
-        name=_named(f"movement-{simulation}", name, plan, START),
-        train=partial(content, plan=plan),
-        simulation=simulation,
+    start, encoder = _start(reader.simulation, name, _only(plan, START)), _adapted(reader.simulation, name, plan)
+    return Model(
+        name=name,
+        train=partial(converter, plan=plan, encoder=encoder.base, critic=start.base, reader=reader.base),
+        uses="labels",
+        simulation=reader.simulation,
+        needs=(encoder, start, reader),
     )
-    encoder = Model(
-        name=_named(f"movement-{simulation}-adapted", name, plan, ADAPTED),
+
+
+def _start(simulation: str, name: str, plan: Plan) -> Model:
+    """The content encoder of a simulation; models whose plans do not differ in it share it."""
+    return _start_model(simulation, plan, "" if plan == Plan() else f"-for-{name}")
+
+
+def _adapted(simulation: str, name: str, plan: Plan) -> Model:
+    """The same, adapted to the recordings."""
+    plan = _only(plan, ADAPTED)
+    start = _start(simulation, name, _only(plan, START))
+    return _adapted_model(simulation, plan, start, "" if plan == Plan() else f"-for-{name}")
+
+
+@cache
+def _start_model(simulation: str, plan: Plan, suffix: str) -> Model:
+    return Model(name=f"movement-{simulation}{suffix}", train=partial(content, plan=plan), simulation=simulation)
+
+
+@cache
+def _adapted_model(simulation: str, plan: Plan, start: Model, suffix: str) -> Model:
+    return Model(
+        name=f"movement-{simulation}-adapted{suffix}",
         train=partial(adapted_content, plan=plan, start=start.base),
         uses="labels",
         simulation=simulation,
         needs=(start,),
     )
-    return Model(
-        name=name,
-        train=partial(converter, plan=plan, encoder=encoder.base, critic=start.base, reader=reader.base),
-        uses="labels",
-        simulation=simulation,
-        needs=(encoder, start, reader),
-    )
 
 
-def _named(shared: str, name: str, plan: Plan, fields: tuple[str, ...]) -> str:
-    """The shared name of a network, unless its plan is another one in these fields."""
-    same = all(getattr(plan, of) == getattr(Plan(), of) for of in fields)
-    return shared if same else f"{shared}-for-{name}"
+def _only(plan: Plan, fields: tuple[str, ...]) -> Plan:
+    """The plan that is ours but for these fields."""
+    return Plan(**{name: getattr(plan, name) for name in fields})
 
 
 OURS = Row(

@@ -54,7 +54,7 @@ def test_names_of_no_row(name):
 def test_a_budget_reaches_all_that_uses_labels_and_nothing_else():
     models = models_of(["two-encoder@5"])
     assert "recogniser-randomised" in models
-    assert "content-randomised" in models
+    assert "movement-randomised" in models
     assert {name: model.labels for name, model in models.items() if model.labels is not None} == {
         f"{name}@5": 5 for name, model in models_of(["two-encoder"]).items() if model.uses == "labels"
     }
