@@ -214,6 +214,7 @@ class Lanes:
         self._batch, self._models = batch.Batch(model, count, threads), [model] * count
         self.qpos, self.qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
         self._controllers: dict[int, Controller] = {}
+        self._fed_back = np.zeros(count, bool)
         self._ticks, self._targets = np.zeros(count, int), np.empty((count, 0, model.nu))
         self._sensors = np.zeros((count, model.nsensordata))
         self._readings = np.empty((count, 0, model.nsensordata))
@@ -225,6 +226,7 @@ class Lanes:
         self._batch.reset([lane], stage=mujoco.mjtStage.mjSTAGE_NONE)
         self._batch.state[lane] = start.state
         self._controllers[lane], self._ticks[lane], self._sensors[lane] = controller, 0, start.sensors
+        self._fed_back[lane] = controller.fed_back
         self._targets = with_rows(self._targets, lane, controller.targets(0, len(controller)))
 
     @property
@@ -250,16 +252,19 @@ class Lanes:
         control += residuals[:, None]
         if self._readings.shape[:2] != (len(ids), count):
             self._readings = np.empty((len(ids), count, self._sensors.shape[1]))
-        steered = [(self._controllers[lane], tick) for lane, tick in zip(lanes, ticks.tolist(), strict=True)]
-        cuts = sorted({cut for controller, tick in steered for cut in controller.pauses(tick, count)})
-        if len(cuts) == 2 and not any(controller.fed_back for controller, _ in steered):
-            self._run(ids, control, self._readings)
+        if self._fed_back[ids].any():
+            self._run_stretches(ids, ticks.tolist(), control)
         else:
-            for begin, end in itertools.pairwise(cuts):
-                self._feed(ids, steered, begin, control[:, begin:end])
-                self._stretch(ids, begin, control[:, begin:end])
-        self._ticks[lanes] += count
+            self._run(ids, control, self._readings)
+        self._ticks[ids] = ticks + count
         return self._readings
+
+    def _run_stretches(self, ids: np.ndarray, ticks: list[int], control: np.ndarray) -> None:
+        steered = [(self._controllers[lane], tick) for lane, tick in zip(ids.tolist(), ticks, strict=True)]
+        cuts = {cut for controller, tick in steered for cut in controller.pauses(tick, control.shape[1])}
+        for begin, end in itertools.pairwise(sorted(cuts)):
+            self._feed(ids, steered, begin, control[:, begin:end])
+            self._stretch(ids, begin, control[:, begin:end])
 
     def _feed(self, ids: np.ndarray, steered: list[tuple[Controller, int]], begin: int, control: np.ndarray) -> None:
         """Adds the feedback of the readings so far to `control` (L, n, nu)."""

@@ -71,6 +71,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._seeds: list[int] = [-1] * num_envs
         self._lanes: dict[int, Lanes] = {}  # by the layout of the models in them, of which there is mostly one
+        self._layouts = [0] * num_envs
         self._panels, self._planned = Panels(num_envs), np.empty((num_envs, 0, JOINTS))
         self._planner = Planner(self.task) if threads != 1 else None
         self._done = np.ones(num_envs, bool)
@@ -135,7 +136,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         """Steps some lanes; their infos and all rewards (N,), 0 where nothing moved."""
         infos, rewards = {}, np.zeros(self.num_envs)
         for layout, physics in self._lanes.items():
-            alike = [lane for lane in lanes if self.episodes[lane].model.nsensordata == layout]
+            alike = [lane for lane in lanes if self._layouts[lane] == layout]
             if alike:
                 self._advance_alike(physics, alike, residual[alike], infos, rewards)
         self._plan_ahead(lanes)
@@ -178,13 +179,13 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         for lane, episode in episodes.items():
             self.episodes[lane], self._done[lane] = episode, False
             episode.begin(self._rows[lane])
-            self._physics_of(episode).put(lane, episode.model, episode.controller, episode.start)
+            self._physics_of(lane, episode).put(lane, episode.model, episode.controller, episode.start)
             self._panels.put(lane, episode.panel)
             self._planned = with_rows(self._planned, lane, episode.planned)
 
-    def _physics_of(self, episode: Episode) -> Lanes:
-        """The lanes that models of its layout fit into: heels that rise, for one, take other sensors."""
-        layout = episode.model.nsensordata
+    def _physics_of(self, lane: int, episode: Episode) -> Lanes:
+        """The lanes that models of this layout fit into: heels that rise, for one, take other sensors."""
+        layout = self._layouts[lane] = episode.model.nsensordata
         if layout not in self._lanes:
             self._lanes[layout] = Lanes(episode.model, self.num_envs, threads=self._threads)
         return self._lanes[layout]
