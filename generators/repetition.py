@@ -144,7 +144,7 @@ def draw_exercise(recipe: Recipe, seeds: Seeds) -> str:
 
 def _simulate(prepared: Prepared) -> Simulation | SimulationFailed:
     try:
-        return simulate(prepared.model, prepared.reference)
+        return simulate(prepared.model, prepared.reference, prepared.data)
     except SimulationFailed as error:
         return error
 
@@ -169,7 +169,7 @@ def measure_set(recipe: Recipe, number: int, done: SimulatedSet) -> Iterator[Rep
     prepared = done.prepared
     setting, take = surround(recipe, number, done)
     every = round(1.0 / (recipe.rate_hz * (take.simulation.time[1] - take.simulation.time[0])))
-    scenes = observe_scenes(prepared.model, take.simulation.qpos[::every])
+    scenes = observe_scenes(prepared.model, take.simulation.qpos[::every], prepared.data)
     sample = _shared(take, scenes[0], every)
     worn = _record_all(recipe, number, prepared, take.simulation, scenes, every)
     for cycle, begin in enumerate(take.starts[:-1]):

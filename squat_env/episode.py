@@ -61,7 +61,7 @@ class Episode:
             task.drawn_from, seeds, exercise=task.exercise, faults=task.faults, repetitions=task.reps, **fixed
         )
         self.draw, self.model, self.reference = prepared.draw, prepared.model, prepared.reference
-        _, data = initial_state(self.model, self.reference)
+        _, data = initial_state(self.model, self.reference, prepared.data)
         self.start = Moment.of(self.model, data)
         self.controller = Controller(self.model, self.reference)
         self.surveyor = Surveyor(self.model, data)

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from squat_env.coordinates import Course
-from squat_env.simulate import Simulation
+from squat_env.simulate import Simulation, reset_data
 
 _STAGES = (
     mujoco.mj_kinematics,
@@ -21,18 +21,20 @@ _STAGES = (
 )
 
 
-def play(model: mujoco.MjModel, course: Course) -> Simulation:
-    """Plays a course (N rows, one a physics step); its time begins at 0."""
-    return play_states(model, course.qpos, course.qvel, course.qacc)
+def play(model: mujoco.MjModel, course: Course, data: mujoco.MjData | None = None) -> Simulation:
+    """Plays a course (N rows, one a physics step); its time begins at 0. `data`, if given, is overwritten."""
+    return play_states(model, course.qpos, course.qvel, course.qacc, data)
 
 
-def play_states(model: mujoco.MjModel, qpos: np.ndarray, qvel: np.ndarray, qacc: np.ndarray) -> Simulation:
+def play_states(
+    model: mujoco.MjModel, qpos: np.ndarray, qvel: np.ndarray, qacc: np.ndarray, data: mujoco.MjData | None = None
+) -> Simulation:
     """Plays given positions (N, nq), velocities and accelerations (N, nv), one row a physics step."""
-    data = mujoco.MjData(model)
+    own = reset_data(model, data)
     sensors = np.empty((len(qpos), model.nsensordata))
     for row, position, velocity, acceleration in zip(sensors, qpos, qvel, qacc, strict=True):
-        data.qpos[:], data.qvel[:], data.qacc[:] = position, velocity, acceleration
+        own.qpos[:], own.qvel[:], own.qacc[:] = position, velocity, acceleration
         for stage in _STAGES:
-            stage(model, data)
-        row[:] = data.sensordata
+            stage(model, own)
+        row[:] = own.sensordata
     return Simulation(time=np.arange(len(qpos)) * model.opt.timestep, qpos=qpos, sensors=sensors)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -109,6 +110,7 @@ class Prepared:
         model, reference: What is to be simulated.
         attempt: The attempt at which the motion was possible.
         redraws: The refused draws by reason.
+        data: Memory of MuJoCo's for the model, which whoever goes on with the set overwrites; None in a pickle.
     """
 
     draw: Draw
@@ -116,6 +118,10 @@ class Prepared:
     reference: Reference = field(repr=False)
     attempt: int
     redraws: Counter
+    data: mujoco.MjData | None = field(repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"data": None}
 
 
 def prepare(
@@ -194,7 +200,7 @@ def prepare(
             devices=devices,
             also=tuple(also),
         )
-        return Prepared(draw=draw, model=model, reference=reference, attempt=attempt, redraws=redraws)
+        return Prepared(draw=draw, model=model, reference=reference, attempt=attempt, redraws=redraws, data=data)
     raise ValueError(f"no possible motion in {ATTEMPTS} draws ({dict(redraws)}); widen MotionRanges or ask less of it")
 
 

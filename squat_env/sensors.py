@@ -73,9 +73,9 @@ def observe_scene(model: mujoco.MjModel, qpos: np.ndarray, data: mujoco.MjData |
     return Surveyor(model, data).scene(qpos)
 
 
-def observe_scenes(model: mujoco.MjModel, qpos: np.ndarray) -> list[Scene]:
+def observe_scenes(model: mujoco.MjModel, qpos: np.ndarray, data: mujoco.MjData | None = None) -> list[Scene]:
     """The scenes of all mountings that the model wears, as `observe_scene` gives that of the first."""
-    return Surveyor(model).scenes(qpos, len(mountings_of(model)))
+    return Surveyor(model, data).scenes(qpos, len(mountings_of(model)))
 
 
 def mountings_of(model: mujoco.MjModel) -> range:

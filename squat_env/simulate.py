@@ -42,21 +42,36 @@ class Simulation:
     sensors: np.ndarray
 
 
-def initial_state(model: mujoco.MjModel, reference: Reference) -> tuple[np.ndarray, mujoco.MjData]:
+def initial_state(
+    model: mujoco.MjModel, reference: Reference, data: mujoco.MjData | None = None
+) -> tuple[np.ndarray, mujoco.MjData]:
     """State at the start of a reference, sunk into the floor so far that it carries the weight.
+
+    Args:
+        model: The wearer.
+        reference: Its plan.
+        data: Overwritten and returned, if given.
 
     Returns:
         Full physics state (nstate,), and the data that holds it.
     """
-    data = mujoco.MjData(model)
-    data.ctrl[:] = controls(model, reference, 1)[0]
-    _sink(model, data, reference.qpos[0])
-    data.qvel[:] = reference.qvel[0]
-    data.qacc_warmstart[:] = data.qacc
+    own = reset_data(model, data)
+    own.ctrl[:] = controls(model, reference, 1)[0]
+    _sink(model, own, reference.qpos[0])
+    own.qvel[:] = reference.qvel[0]
+    own.qacc_warmstart[:] = own.qacc
     kind = mujoco.mjtState.mjSTATE_FULLPHYSICS
     state = np.empty(mujoco.mj_stateSize(model, kind))
-    mujoco.mj_getState(model, data, state, kind)
-    return state, data
+    mujoco.mj_getState(model, own, state, kind)
+    return state, own
+
+
+def reset_data(model: mujoco.MjModel, data: mujoco.MjData | None = None) -> mujoco.MjData:
+    """The data as new ones are, or new ones; making them takes as long as ten physics steps."""
+    if data is None:
+        return mujoco.MjData(model)
+    mujoco.mj_resetData(model, data)
+    return data
 
 
 def _sink(model: mujoco.MjModel, data: mujoco.MjData, qpos: np.ndarray) -> None:
@@ -79,15 +94,15 @@ def _sink(model: mujoco.MjModel, data: mujoco.MjData, qpos: np.ndarray) -> None:
             return
 
 
-def simulate(model: mujoco.MjModel, reference: Reference) -> Simulation:
-    """Runs a reference through the physics.
+def simulate(model: mujoco.MjModel, reference: Reference, data: mujoco.MjData | None = None) -> Simulation:
+    """Runs a reference through the physics; `data`, if given, is overwritten.
 
     Raises:
         SimulationFailed: MuJoCo warned about the state (it would have reset it and gone on).
     """
-    _, data = initial_state(model, reference)
-    start = Moment.of(model, data)
-    stepper = Stepper(model, Controller(model, reference), start, data)
+    _, own = initial_state(model, reference, data)
+    start = Moment.of(model, own)
+    stepper = Stepper(model, Controller(model, reference), start, own)
     sensors = stepper.advance(len(reference.time))
     refuse_warnings(stepper.data)
     return Simulation(

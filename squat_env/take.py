@@ -103,7 +103,8 @@ def capture(prepared: Prepared, simulation: Simulation, setting: Setting | None 
         return _bare(prepared, simulation)
     reference, model, draw = prepared.reference, prepared.model, prepared.draw
     geometry = Geometry.of(draw.body, draw.motion, reference.exercise, draw.equipment)
-    stance = _Stance(model, geometry, simulation, reference, setting.haste)
+    data = prepared.data or mujoco.MjData(model)
+    stance = _Stance(model, data, geometry, simulation, reference, setting.haste)
     parts: list[_Part] = []
     frame, here = _Frame(place=np.zeros(2), yaw=0.0), np.zeros(2)
     for piece in _order(reference.repetition, reference.phase4, setting):
@@ -111,14 +112,14 @@ def capture(prepared: Prepared, simulation: Simulation, setting: Setting | None 
             begin, end = piece.rows
             origin = stance.origin(begin)
             frame = frame.such_that(origin, here if parts else origin)
-            part = _simulated(model, reference, simulation, piece, setting)
+            part = _simulated(model, data, reference, simulation, piece, setting)
             here = frame.at(stance.origin(min(end, len(reference.time) - 1)))
         else:
             passage = _passage(piece, stance, geometry, setting, model.opt.timestep)
             frame = replace(frame, place=here)
             if piece.leaves is None:  # the repetitions begin where they were simulated
                 frame = _Frame(place=here, yaw=-passage.end[2]).such_that(passage.end[:2], stance.origin(0))
-            part = _played(model, piece.interlude, passage, piece.owner)
+            part = _played(model, data, piece.interlude, passage, piece.owner)
         parts.append(replace(part, simulation=_moved(part.simulation, frame)))
         if piece.interlude is not None:
             here, frame = frame.at(passage.end[:2]), replace(frame, yaw=frame.yaw + passage.end[2])
@@ -130,7 +131,12 @@ def _moved(simulation: Simulation, frame: _Frame) -> Simulation:
 
 
 def _simulated(
-    model: mujoco.MjModel, reference: Reference, simulation: Simulation, piece: _Piece, setting: Setting
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    reference: Reference,
+    simulation: Simulation,
+    piece: _Piece,
+    setting: Setting,
 ) -> _Part:
     """Some rows of the physics, or the same played back faster."""
     begin, end = piece.rows
@@ -139,7 +145,7 @@ def _simulated(
         count = round((end - begin) / setting.haste)
         haste = (end - begin) / count
         rows = begin + np.arange(count) * haste
-        part = _hastened(model, simulation, rows, haste)
+        part = _hastened(model, data, simulation, rows, haste)
         rows = rows.astype(int)
     else:
         part = Simulation(
@@ -154,17 +160,19 @@ def _simulated(
     )
 
 
-def _hastened(model: mujoco.MjModel, simulation: Simulation, rows: np.ndarray, haste: float) -> Simulation:
+def _hastened(
+    model: mujoco.MjModel, data: mujoco.MjData, simulation: Simulation, rows: np.ndarray, haste: float
+) -> Simulation:
     """The states at fractional rows, so many times faster than they were simulated."""
     first, last = int(rows[0]), min(int(rows[-1]) + 2 * KNOT_ROWS, len(simulation.time) - 1)
     knots = np.unique([*range(first, last, KNOT_ROWS), last])
     course = Course.splined(knots, coordinates_of(simulation.qpos[knots]), rows)
     speed = haste / model.opt.timestep
-    return play(model, Course(value=course.value, rate=course.rate * speed, curve=course.curve * speed**2))
+    return play(model, Course(value=course.value, rate=course.rate * speed, curve=course.curve * speed**2), data)
 
 
-def _played(model: mujoco.MjModel, interlude: Interlude, passage: Passage, owner: int) -> _Part:
-    played = play(model, passage.course)
+def _played(model: mujoco.MjModel, data: mujoco.MjData, interlude: Interlude, passage: Passage, owner: int) -> _Part:
+    played = play(model, passage.course, data)
     count = len(played.time)
     return _Part(
         simulation=played,
@@ -277,9 +285,15 @@ class _Stance:
     """How the simulated body stands at any row of the physics."""
 
     def __init__(
-        self, model: mujoco.MjModel, geometry: Geometry, simulation: Simulation, reference: Reference, haste: float
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        geometry: Geometry,
+        simulation: Simulation,
+        reference: Reference,
+        haste: float,
     ):
-        self._model, self._data, self._geometry = model, mujoco.MjData(model), geometry
+        self._model, self._data, self._geometry = model, data, geometry
         self._simulation, self._reference, self._haste = simulation, reference, haste
         self._ankles = [model.site(f"{side}_ankle").id for side in SIDES]
 
