@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+SHARDS = 20  # or more are made, so that both jobs are busy to the end
+
 
 def measure(reps: int) -> dict[str, float]:
     """Wall time of a dataset with one and two jobs against raw native stepping of the same models on two threads.
@@ -21,10 +23,11 @@ def measure(reps: int) -> dict[str, float]:
 
     recipe = Recipe(repetitions=reps)
     tenth = max(60, reps // 10)
-    runs = {jobs: _run(reps, jobs) for jobs in (2, 1)}
+    shard = min(recipe.shard_repetitions, max(1, reps // SHARDS))
+    runs = {jobs: _run(reps, jobs, shard_repetitions=shard) for jobs in (2, 1)}
     short = _run(tenth, 2, shard_repetitions=10)  # enough shards for both to be busy to the end
     alone, worn_by_four = (_run(tenth, 2, mountings=mountings) for mountings in (1, 4))
-    raw = _raw_stepping(recipe, sample=min(reps, 200))
+    raw, raw_cpu = _raw_stepping(recipe, sample=min(reps, 200))
     two, one = runs[2], runs[1]
     return {
         "repetitions": reps,
@@ -32,6 +35,7 @@ def measure(reps: int) -> dict[str, float]:
         "wall_s_1_job": one["seconds"],
         "speedup_2_jobs_ratio": one["seconds"] / two["seconds"],
         "wall_over_raw_ratio": two["seconds"] / raw,
+        "cpu_over_raw_cpu_ratio": two["cpu_s"] / raw_cpu,
         "start_s": two["start_s"],
         "cpu_ms_a_repetition": 1e3 * two["cpu_s"] / reps,
         "cost_flat_ratio": (two["cpu_s"] / reps) / (short["cpu_s"] / tenth),
@@ -102,8 +106,8 @@ def _peak_mb(process: str) -> float:
     return int(status["VmHWM"].split()[0]) / 1024
 
 
-def _raw_stepping(recipe, sample: int) -> float:
-    """Seconds that native code alone needs for all repetitions on two threads, from an even sample of them."""
+def _raw_stepping(recipe, sample: int) -> tuple[float, float]:
+    """Seconds, and seconds of processors, of native code alone for all on two threads, from an even sample of them."""
     import mujoco
     from mujoco import rollout
 
@@ -115,16 +119,18 @@ def _raw_stepping(recipe, sample: int) -> float:
     prepared = [prepare(recipe.population, Seeds(seed=recipe.seed, index=int(i))) for i in indices]
     prepared.sort(key=lambda p: len(p.reference.time))
     data = [mujoco.MjData(prepared[0].model) for _ in range(2)]
-    seconds, done = 0.0, 0
+    spent, done = np.zeros(2), 0
     for group in (prepared[k : k + 10] for k in range(0, sample, 10)):
         steps = len(group[0].reference.time)
         states = np.stack([initial_state(p.model, p.reference)[0] for p in group])
         control = np.stack([controls(p.model, p.reference)[:steps] for p in group])
-        start = time.perf_counter()
+        start = np.array([time.perf_counter(), time.process_time()])
         rollout.rollout([p.model for p in group], data, states, control)
-        seconds, done = seconds + time.perf_counter() - start, done + steps * len(group)
+        spent += np.array([time.perf_counter(), time.process_time()]) - start
+        done += steps * len(group)
     wanted = sum(len(p.reference.time) for p in prepared) * recipe.repetitions / sample
-    return seconds / done * wanted
+    seconds, cpu = (spent / done * wanted).tolist()
+    return seconds, cpu
 
 
 if __name__ == "__main__":
