@@ -19,8 +19,8 @@ MAX_ABDUCTION_DEG = 75.0  # out of the sagittal plane; at 90 the shoulder's thre
 SMOOTH_MINIMUM_M = 0.0005
 ROLL_SHIFT_M = 0.007  # of the weight, per degree of pelvis roll
 HEEL_RISE_BALANCE = 0.8  # where over the foot a person on the balls stands
-HEEL_RISE_FROM = 0.5  # of the way, from where heels rise: by then the weight is ahead of the middle of the feet
-HEEL_RISE_FULL_DEG = 6.0  # rise at which the weight is over the balls
+HEEL_RISE_FROM = 0.5  # of the way, from where heels rise: by then the weight is over the balls
+HEEL_RISE_FULL_DEG = 2.5  # rise at which the weight is over the balls
 LIFT_M = 0.2  # how high a free foot would be lifted flat; it leaves the ground so before it swings
 TRAIL_SLACK = 0.78  # the legs stay behind the pelvis, so the centre of mass moves less than it
 
@@ -166,7 +166,7 @@ class Geometry:
 def balance_target(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path) -> np.ndarray:
     """Where over the ground (K, 2) the centre of mass is to be [m]."""
     depth = np.clip(path.depth, 0.0, 1.0)
-    raised = depth * min(1.0, motion.heel_rise_deg / HEEL_RISE_FULL_DEG)
+    raised = (1.0 - (1.0 - depth) ** 2) * min(1.0, motion.heel_rise_deg / HEEL_RISE_FULL_DEG)
     along = motion.balance + depth * motion.balance_change
     along = along + raised * (HEEL_RISE_BALANCE - along)
     forward = geometry.foot.along(along)
