@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -132,3 +134,15 @@ def test_range_readings_are_those_of_a_stream(rate_hz):
     expected, _ = apply_range_errors(distance, thickness, errors, noise)
     assert 50 < np.isnan(expected).sum() < 350
     assert np.allclose(found, expected, rtol=0, atol=1e-12, equal_nan=True)
+
+
+def test_kernels_are_compiled_where_nothing_can_be_written():
+    program = """
+from numba.core import caching
+caching.CacheImpl._locator_classes = []  # as where no folder is writable
+import numpy as np
+from squat_env.kernels import squares
+print(squares(np.ones(9), np.zeros(2), np.full(2, 2.0)), squares.stats.cache_path)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["(2.0,", "8.0)", "None"]
