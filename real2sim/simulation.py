@@ -178,6 +178,27 @@ def make_validated(folder: Path, recipe: Any, *, jobs: int, progress: bool) -> D
     return produce(recipe, folder, make=make_repetitions, jobs=jobs, progress=progress)
 
 
+def record_set(prepared: Any, simulation: Any, scene: Any, *, seed: int, rate_hz: float) -> Any:
+    """What a set's own devices record of it, as a dataset of this seed would hold it (`generators.streams.Streams`).
+
+    Args:
+        prepared: The set (`squat_env.population.Prepared`).
+        simulation: What was done (`squat_env.simulate.Simulation`).
+        scene: The same looked at at `rate_hz` (`squat_env.sensors.Scene`).
+        seed: Of the devices' noise.
+        rate_hz: Of the streams.
+    """
+    from generators.recipe import Recipe
+    from generators.streams import record
+    from squat_env.population import Seeds
+    from squat_env.sensors import read_sensors
+
+    ideal = read_sensors(prepared.model, simulation)
+    every = round(1 / (rate_hz * (ideal.time[1] - ideal.time[0])))
+    seeds, wearing = Seeds(seed=seed, index=0), prepared.draw.worn[0]
+    return record(Recipe(rate_hz=rate_hz), seeds, 0, wearing, ideal, scene, every)
+
+
 def peak_loads(recipe: Any, sets: int) -> Mapping[str, np.ndarray]:
     """Peak loads of the first sets of a recipe by inverse dynamics of their plans, by name: (sets,) each.
 

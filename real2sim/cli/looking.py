@@ -158,32 +158,24 @@ def _perform(options: argparse.Namespace) -> "tuple[Prepared, Simulation]":
 
 
 def _measure(options: argparse.Namespace, prepared: "Prepared", simulation: "Simulation") -> "Signals":
-    """What the set's own devices read of it."""
-    import numpy as np
-
+    """What the set's own devices record of it, as a dataset would hold it."""
     from real2sim.signal_panel import Signals
-    from squat_env.inertial import measure_imu
-    from squat_env.population import Seeds
-    from squat_env.ranging import measure_range
-    from squat_env.sensors import observe_scene, read_sensors
+    from real2sim.simulation import record_set
+    from squat_env.sensors import observe_scene
 
-    rng = Seeds(seed=options.seed, index=0).generator("noise")
-    ideal, devices = read_sensors(prepared.model, simulation), prepared.draw.devices
-    every = round(1 / (SIGNAL_HZ * (ideal.time[1] - ideal.time[0])))
-    grid, distance = ideal.time[::every], ideal.distance[::every]
+    every = round(1 / (SIGNAL_HZ * (simulation.time[1] - simulation.time[0])))
     scene = observe_scene(prepared.model, simulation.qpos[::every])
-    _, accel, gyro = measure_imu(ideal.time, ideal.watch_accel, ideal.watch_gyro, devices.watch, rng, rate_hz=SIGNAL_HZ)
-    when, reading = measure_range(grid, distance, scene.thickness, devices.range, rng)
+    streams = record_set(prepared, simulation, scene, seed=options.seed, rate_hz=SIGNAL_HZ)
     return Signals(
-        time=grid,
-        accel=accel[: len(grid)],
-        gyro=gyro[: len(grid)],
-        distance=distance,
+        time=simulation.time[::every],
+        accel=streams.sample["watch_accel"],
+        gyro=streams.sample["watch_gyro"],
+        distance=streams.sample["range_ideal"],
         thickness=scene.thickness,
         in_sight=scene.line_of_sight,
-        phase4=np.asarray(prepared.reference.phase4[::every]),
-        range_time=when,
-        range_reading=reading,
+        phase4=prepared.reference.phase4[::every],
+        range_time=streams.range["range_time"],
+        range_reading=streams.range["range_reading"],
     )
 
 
