@@ -192,40 +192,89 @@ def _share_of_straight_trail(geometry: Geometry, motion: Motion, depth: np.ndarr
     return 0.5 + np.clip(TRAIL_SLACK * aside / apart, 0.0, 0.47)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """All of K poses that does not depend on where the pelvis is.
+
+    Attributes:
+        turn: (K, 3) roll, pitch and yaw of the pelvis [rad].
+        pelvis: (K, 3, 3) its orientation.
+        back: (K,) how far it is behind its place, rolling on a seat [m].
+        upper: (K, 13) angles of spine and arms [rad].
+        feet, ankles, toes: As `_feet` gives them.
+        bend: (K,) flexion of the knees [rad].
+    """
+
+    turn: np.ndarray
+    pelvis: np.ndarray
+    back: np.ndarray
+    upper: np.ndarray
+    feet: np.ndarray
+    ankles: np.ndarray
+    toes: np.ndarray
+    bend: np.ndarray
+
+
 def pose(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, place: np.ndarray, sway: Sway) -> Pose:
     """Poses at K points of a path with the pelvis at `place` (K, 2) [m].
 
     Raises:
         InfeasibleMotion: A leg is too short.
     """
+    return placed(geometry, motion, exercise, path, shape(geometry, motion, exercise, path, sway), place + sway.balance)
+
+
+def shape(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, sway: Sway) -> Shape:
+    """What of the poses at K points of a path does not depend on where the pelvis is."""
     lean, tilt, roll, bend = _trunk(geometry, motion, path)
     count = len(path.depth)
-    root = np.zeros((count, 6))
-    root[:, :2] = place + sway.balance
-    root[:, 0] -= geometry.seat_radius * _rolled_back(motion, path, tilt)
+    back = geometry.seat_radius * _rolled_back(motion, path, tilt)
     if exercise.height == "floor":
-        root[:, :2] = 0.0
         lean, tilt = np.full(count, -0.5 * np.pi), np.full(count, -0.5 * np.pi)
-    root[:, 3], root[:, 4] = roll, tilt
     pelvis = about("y", tilt) @ about("x", roll)
     feet, ankles, toes = _feet(geometry, motion, path)
     if exercise.lifts:
         ankles[:, geometry.lead, 2] += LIFT_M * np.clip(path.depth, 0.0, 1.0)
-    root[:, 2] = _pelvis_height(geometry, motion, exercise, path, pelvis, root[:, :2], ankles)
     aside = -geometry.side * np.deg2rad(motion.side_bend_deg) * path.depth - roll
     zero = np.zeros(count)
     spine = np.array([lean - tilt + sway.trunk[:, 1], aside + sway.trunk[:, 0], zero + sway.trunk[:, 2]]).T
     thorax = pelvis @ euler_yxz(spine, (1, 1, 1))
-    arms = _arms(motion, geometry, path.depth, lean, thorax, sway.arms)
+    return Shape(
+        turn=np.array([roll, tilt, zero]).T,
+        pelvis=pelvis,
+        back=back,
+        upper=np.hstack([spine, *_arms(motion, geometry, path.depth, lean, thorax, sway.arms)]),
+        feet=feet,
+        ankles=ankles,
+        toes=toes,
+        bend=bend,
+    )
+
+
+def placed(
+    geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, shaped: Shape, place: np.ndarray
+) -> Pose:
+    """Poses of a shape with the pelvis at `place` (K, 2) [m].
+
+    Raises:
+        InfeasibleMotion: A leg is too short.
+    """
+    root = np.zeros((len(path.depth), 6))
+    if exercise.height != "floor":
+        root[:, :2] = place
+        root[:, 0] -= shaped.back
+    root[:, 3:] = shaped.turn
+    root[:, 2] = _pelvis_height(geometry, motion, exercise, path, shaped.pelvis, root[:, :2], shaped.ankles)
     if exercise.height == "floor":
-        legs = np.array([_hovering(motion, path.depth, bend) for _ in range(2)])
+        legs = np.array([_hovering(motion, path.depth, shaped.bend) for _ in range(2)])
     else:
         valgus = motion.knee_valgus_m * np.clip(path.depth, 0.0, 1.0) ** 2
-        legs = leg_angles(geometry, root[:, :3], pelvis, feet, ankles, toes, geometry.feet[None, :, :, 0], valgus)
+        ahead = geometry.feet[None, :, :, 0]
+        legs = leg_angles(geometry, root[:, :3], shaped.pelvis, shaped.feet, shaped.ankles, shaped.toes, ahead, valgus)
         if exercise.lifts:
             free, share = legs[geometry.lead], minimum_jerk(path.depth)[:, None]
             legs[geometry.lead] = free + share * (_raised(motion) - free)
-    return Pose(root=root, joints=np.hstack([spine, *arms, *legs]))
+    return Pose(root=root, joints=np.hstack([shaped.upper, *legs]))
 
 
 def _rolled_back(motion: Motion, path: Path, tilt: np.ndarray) -> np.ndarray:

@@ -27,8 +27,10 @@ from squat_env.posture import (
     TooFast,
     balance_target,
     heel_rise,
+    placed,
     pose,
     sample_sway,
+    shape,
 )
 from squat_env.splines import Spline
 from squat_env.support import SEAT_BACK_M
@@ -202,10 +204,11 @@ def _balanced(
     """
     path = Path.of(exercise, knots)
     target = balance_target(geometry, motion, exercise, path)
+    shaped = shape(geometry, motion, exercise, path, NO_SWAY)
     place = target - [0.05, 0.0] if guess is None else np.tile(guess, (len(knots), 1))
     follows, before, off = np.full(place.shape, FOLLOWS), np.full(place.shape, np.inf), np.zeros(place.shape)
     for attempt in range(PLACEMENTS):
-        posed = pose(geometry, motion, exercise, path, place, NO_SWAY)
+        posed = placed(geometry, motion, exercise, path, shaped, place)
         sunk = float(np.ptp(posed.root[:, 2]))
         if share is not None and not attempt:
             _refuse_haste(motion, share, sunk, SURELY)
