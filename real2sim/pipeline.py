@@ -4,6 +4,9 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import partial
@@ -20,6 +23,7 @@ from real2sim.run import Config, Run, RunError, write_text
 from real2sim.simulation import make_stand_ins
 
 ALL_STAGES = ("train", "convert", "evaluate", "report")
+PARENT_CHECK_S = 0.5  # how often a worker looks whether its parent is still there
 
 
 def complete(
@@ -165,7 +169,7 @@ def _done(do: Callable[..., None], waiting: dict[Task, set[Task]], jobs: int) ->
             yield task
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(waiting)), mp_context=context, initializer=_one_thread)
+    pool = ProcessPoolExecutor(min(jobs, len(waiting)), mp_context=context, initializer=_serve, initargs=(os.getpid(),))
     try:
         yield from _as_ready(pool, do, waiting)
     except BaseException:
@@ -191,13 +195,19 @@ def _as_ready(pool: ProcessPoolExecutor, do: Callable[..., None], waiting: dict[
             yield task
 
 
-def _one_thread() -> None:
-    import signal
-
+def _serve(parent: int) -> None:
+    """Lets this worker use one thread, leave interrupts to its parent, and end when the parent is gone."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end with the parent", daemon=True).start()
 
 
 def refuse_unwritable(path: Path | None) -> None:

@@ -17,7 +17,7 @@ from real2sim.methods.recognisers import RANDOMISED
 from real2sim.networks import Recogniser, Sizes, reproducible
 from real2sim.training import Batches, TrainingSettings, fit, phase_loss
 
-CORAL_WEIGHT = 30.0  # ends with a term about as large as the phase loss, as the authors advise
+CORAL_WEIGHT = 30.0  # not tuned: the term ends at a 500th of the phase loss, where the authors advise one as large
 STEEPNESS = 10.0  # of the schedule by which the adversary gains weight
 
 

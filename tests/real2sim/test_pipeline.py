@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from real2sim import stages
@@ -280,15 +281,31 @@ def test_stand_ins_read_back_as_recordings(recordings):
 
 @pytest.mark.slow
 @pytest.mark.fault
-def test_an_interrupted_run_goes_on(recordings, simulated, tmp_path):
+def started(recordings, simulated, out: Path) -> subprocess.Popen:
+    """A run in a process of its own that has trained its first network."""
     arguments = ["run", "--real", recordings, "--subjects", "1-2", "--test", recordings, "--test-subjects", "3-4"]
-    arguments += ["--sim", simulated, "--reps", 12, "--labels", 6, "--seeds", 1, "--out", tmp_path / "run", "--jobs", 2]
+    arguments += ["--sim", simulated, "--reps", 12, "--labels", 6, "--seeds", 1, "--out", out, "--jobs", 2]
     process = subprocess.Popen(
         [*COMMAND, *map(str, arguments)], stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("run/networks/*/*.json")) and time.monotonic() < deadline:
+    while not list(out.glob("networks/*/*.json")) and time.monotonic() < deadline:
         time.sleep(0.2)
+    return process
+
+
+@pytest.mark.fault
+def test_workers_of_a_killed_run_end_with_it(recordings, simulated, tmp_path):
+    process = started(recordings, simulated, tmp_path / "run")
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate()
+    assert len(workers) >= 2
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+
+
+def test_an_interrupted_run_goes_on(recordings, simulated, tmp_path):
+    process = started(recordings, simulated, tmp_path / "run")
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=15)
     assert process.returncode == 130
