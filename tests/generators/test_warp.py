@@ -47,7 +47,8 @@ def test_the_dataset_is_that_of_mujoco_within_tolerance(whole, tmp_path):
             one, other = here.sample[name], there.sample[name]
             np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
             assert np.sqrt(np.nanmean((one - other) ** 2)) < tolerance
-            assert tolerance < 0.3 * np.nanstd(one, axis=0).max()
+    for name, tolerance in TOLERANCE.items():  # a phone in the hand beside the watch stays at one distance
+        assert tolerance < 0.3 * max(np.nanstd(native[k].sample[name], axis=0).max() for k in range(RECIPE.repetitions))
 
 
 def test_neither_worlds_nor_processes_change_a_dataset(whole, tmp_path):

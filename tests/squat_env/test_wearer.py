@@ -12,11 +12,11 @@ from squat_env.body import Body, BodyRanges, hip_width, sample_body, segments, s
 from squat_env.feet import foot_sites
 from squat_env.model import build_model, foot_size, joint_names
 from squat_env.motion import Cycle, Motion, MotionRanges, sample_motion
-from squat_env.placement import SIDES
+from squat_env.placement import SIDES, PlacementRanges, sample_placement
 from squat_env.population import Population, Seeds, prepare
 from squat_env.posture import InfeasibleMotion
 from squat_env.reference import plan
-from squat_env.timeline import minimum_jerk, timeline
+from squat_env.timeline import PEAK_ACCELERATION, SWING_PEAK, minimum_jerk, peak_acceleration, timeline
 
 
 @pytest.mark.parametrize("sex", ["female", "male"])
@@ -168,11 +168,12 @@ def test_velocities_are_those_of_the_positions():
         (Motion(cycles=(Cycle(descent_s=0.35),)), "tempo"),
         (Motion(knee_flexion_deg=145.0, lean_deg=-5.0, stance=1.0), "ankle"),
         (Motion(knee_flexion_deg=135.0, stance=2.0), "stance"),
+        (Motion(knee_flexion_deg=135.0, lean_deg=75.0, lumbar_share=0.0, stance=1.0), "hip"),
         (Motion(exercise="deadlift", lean_deg=70.0, cycles=(Cycle(descent_s=0.3, ascent_s=0.3),)), "tempo"),
         (Motion(stance=0.28, toe_out_deg=18.0), "feet"),
         (Motion(exercise="side_lunge", stance=1.75, knee_flexion_deg=77.0, cycles=(Cycle(descent_s=0.7),)), "balance"),
     ],
-    ids=["tempo", "ankle", "stance", "leap", "feet", "light_foot"],
+    ids=["tempo", "ankle", "stance", "hip", "leap", "feet", "light_foot"],
 )
 def test_what_a_body_cannot_do_is_refused(motion, reason):
     with pytest.raises(InfeasibleMotion) as refused:
@@ -211,3 +212,35 @@ def test_given_values_are_kept():
     prepared = prepare(Population(), Seeds(seed=0, index=0), body=BODY, motion=STILL)
     assert prepared.draw.body is BODY
     assert prepared.draw.motion is STILL
+
+
+def test_a_set_that_is_too_fast_is_slowed_and_counted():
+    slowed = 0
+    for index in range(30):
+        prepared = prepare(Population(), Seeds(seed=5, index=index))
+        refused = sum(count for reason, count in prepared.redraws.items() if not reason.endswith("_inside"))
+        slowed += refused > prepared.attempt  # one redraw more than there were draws: the last was slowed
+        drop = np.ptp(prepared.reference.qpos[:, 2])
+        for cycle in prepared.draw.motion.cycles:
+            peak = peak_acceleration(cycle) * drop * cycle.depth / min(cycle.descent_s, cycle.ascent_s) ** 2
+            assert peak <= 1.02 * PEAK_ACCELERATION
+    assert slowed >= 3
+
+
+@pytest.mark.parametrize("bounce", [0.0, 0.5, 1.0])
+def test_a_turn_without_a_pause_is_smooth_and_as_deep(bounce):
+    cycle = Cycle(descent_s=1.2, bottom_s=0.0, ascent_s=0.9, bounce=bounce)
+    course = timeline(Motion(cycles=(cycle,)), (1.0,), 0.0025)
+    rise = np.diff(course.path, 2) / 0.0025**2
+    turn = int(course.path.argmax())
+    assert course.path[turn] == pytest.approx(1.0, abs=1e-4)
+    assert abs(np.diff(rise)).max() < 0.6
+    assert rise[turn - 1] == pytest.approx(-bounce * SWING_PEAK / (1.2 * 0.9), rel=0.05, abs=0.3)
+
+
+def test_who_holds_something_has_no_phone_in_the_hand():
+    ranges = PlacementRanges(phone_spots=(("hand", 1.0), ("back_pocket", 0.01)))
+    rng = np.random.default_rng(0)
+    assert {sample_placement(ranges, rng, hands_free=True).phone.spot for _ in range(20)} == {"back_pocket"}
+    with pytest.raises(ValueError, match="leaves the hands"):
+        sample_placement(PlacementRanges(phone_spots=(("hand", 1.0),)), rng, hands_free=True)
