@@ -161,7 +161,7 @@ class TwoEncoderVAE(nn.Module):
 
     def convert(self, x: Tensor) -> Tensor:
         """A window through its own content and the fixed style of the simulated domain, (B, W, C)."""
-        return self.decode(self.content(x), self.fixed_style.expand(len(x), -1))
+        return self.decode(self.content(x), self.fixed_style.expand(x.shape[0], -1))
 
 
 Kind = TypeVar("Kind", bound=nn.Module)

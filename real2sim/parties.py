@@ -42,6 +42,12 @@ def adaptation_recordings(config: Config, fold: int | None = None) -> list[Recor
     return [recording for recording in recordings if recording.subject not in tested]
 
 
+def whole_party(config: Config) -> list[Recording]:
+    """Every recording that people are dealt from into folds, in the order of its fingerprint."""
+    everyone = _read(config.real, config.subjects, config.exercise)
+    return sorted(everyone, key=lambda r: (r.subject, r.name))
+
+
 def unseen_recordings(config: Config, fold: int | None = None) -> list[Recording]:
     """Recordings of the people that nothing but the final figures is made with; with folds, those of this one."""
     if fold is None:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from real2sim.cli import datasets, describing, looking, runs, upkeep, validating
+from real2sim.cli import datasets, describing, looking, runs, upkeep, using, validating
 
 INTERRUPTED = 130
 
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     runs.add_demo(commands)
     runs.add_stages(commands)
+    using.add_using(commands)
     datasets.add_datasets(commands)
     describing.add_describing(commands)
     looking.add_looking(commands)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from real2sim.cli.options import add_machine, positive
+from real2sim.cli.using import add_recordings
 
 CHANNEL_GROUPS = ("watch", "range", "phone")
 
@@ -30,16 +31,18 @@ def add_stages(commands: Any) -> None:
         _add_run_options(command)
         command.set_defaults(run=_run, stages=("train",) if name == "train" else STAGES)
     for name, purpose in (
-        ("convert", "convert the test recordings of a run into the simulated domain"),
+        ("convert", "convert recordings, by default the test recordings of a run, into the simulated domain"),
         ("evaluate", "the table of a run"),
         ("report", "the report of a run"),
     ):
         command = commands.add_parser(name, help=purpose)
-        command.add_argument("--run", dest="out", type=Path, required=True, help="run folder")
+        command.add_argument("--run", dest="folder", type=Path, required=True, help="run folder")
         command.add_argument("--again", action="store_true", help="repeat the stage even if it is finished")
         command.add_argument("--json", type=Path, help="write the table to this file")
         add_machine(command)
         command.set_defaults(run=_stage, stages=(name,))
+        if name == "convert":
+            add_recordings(command)
 
 
 STAGES = ("train", "convert", "evaluate", "questions", "report")
@@ -161,7 +164,7 @@ def _stage(options: argparse.Namespace) -> None:
     from real2sim.pipeline import complete
     from real2sim.run import Run
 
-    run = Run.open(options.out)
+    run = Run.open(options.folder)
     complete(
         run,
         options.stages,
