@@ -301,13 +301,13 @@ def test_workers_of_a_killed_run_end_with_it(recordings, simulated, tmp_path):
     process.kill()
     process.communicate()
     assert len(workers) >= 2
-    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert not psutil.wait_procs(workers, timeout=60)[1]
 
 
 def test_an_interrupted_run_goes_on(recordings, simulated, tmp_path):
     process = started(recordings, simulated, tmp_path / "run")
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=15)
+    _, error = process.communicate(timeout=90)  # a loaded machine is slow; what counts is that it ends
     assert process.returncode == 130
     assert "goes on from there" in error
     assert "Traceback" not in error
