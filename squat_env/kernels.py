@@ -1,24 +1,15 @@
-"""What every step of an environment works out from the readings, compiled by Numba: the same bits wherever it runs."""
+"""What every step of an environment works out from the readings."""
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numba import njit
+
+from squat_env.compiled import compiled
 
 DEVICES = 2
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiled once and kept; where no folder for that can be written, compiled anew in every process."""
-    try:
-        return njit(cache=True)(function)
-    except RuntimeError:  # Numba's, where neither the package's folder nor one of the user's can be written
-        return njit(function)
-
-
-@_compiled
+@compiled
 def squares(qpos: np.ndarray, planned: np.ndarray, residual: np.ndarray) -> tuple[float, float]:
     """Sums of squares of the joints' distance from the plan, (7 + n,) and (n,), and of a residual (n,)."""
     missed, added = 0.0, 0.0
@@ -28,7 +19,7 @@ def squares(qpos: np.ndarray, planned: np.ndarray, residual: np.ndarray) -> tupl
     return missed, added
 
 
-@_compiled
+@compiled
 def read_units(
     readings: np.ndarray,
     state: np.ndarray,
@@ -65,7 +56,7 @@ def read_units(
         out[column] = min(max(np.rint(value), steps[0, column]), steps[1, column]) * steps[2, column]
 
 
-@_compiled
+@compiled
 def read_lanes(
     lanes: np.ndarray,
     samples: np.ndarray,
@@ -90,7 +81,7 @@ def read_lanes(
         read_units(readings[row], state[lane], swings[lane], errors[lane], steps[lane], noise, seen)
 
 
-@_compiled
+@compiled
 def square_lanes(
     lanes: np.ndarray, samples: np.ndarray, qpos: np.ndarray, planned: np.ndarray, residuals: np.ndarray
 ) -> np.ndarray:
@@ -101,7 +92,7 @@ def square_lanes(
     return found
 
 
-@_compiled
+@compiled
 def _swing(readings: np.ndarray, first: int, state: np.ndarray, swing: np.ndarray, felt: np.ndarray) -> None:
     """Adds up what a loose device feels; see `wobble.wobble`, of which this is one tick after the other."""
     play, arm, pole = swing[0], swing[1], complex(swing[2], swing[3])

@@ -17,7 +17,7 @@ from squat_env.model import DEVICES, build_model, worn
 from squat_env.motion import Motion, MotionRanges, sample_motion, slowed
 from squat_env.placement import Placement, PlacementRanges, sample_placement
 from squat_env.posture import InfeasibleMotion, TooFast
-from squat_env.reference import Reference, plan
+from squat_env.reference import Reference, find_route, plan
 from squat_env.sensors import body_shapes
 from squat_env.surface import same_limb
 from squat_env.surroundings import Surroundings
@@ -214,12 +214,13 @@ def _plan_possible_tempo(
     redraws: Counter,
 ) -> tuple[Motion, Reference]:
     """Plans a set; one that this body cannot do so fast is slowed down, which counts as a redraw of its tempo."""
+    route = find_route(model, data, body, motion, equipment)
     try:
-        return motion, plan(model, body, motion, equipment, data)
+        return motion, plan(model, body, motion, equipment, data, route)
     except TooFast as error:
         redraws[error.reason] += 1
         slower = slowed(motion, error.slowdown * float(rng.uniform(*LEISURE)))
-        return slower, plan(model, body, slower, equipment, data)
+        return slower, plan(model, body, slower, equipment, data, route)
 
 
 def _rises(motion: Motion | None, faults: Mapping[str, float] | FaultRanges | None) -> bool:

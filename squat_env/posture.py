@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from squat_env import limbs
 from squat_env.arms import ARM_POSTURES
 from squat_env.body import Body, ankle_height, hip_width, segments, shoulder_width
 from squat_env.equipment import Equipment
 from squat_env.exercises import Exercise
 from squat_env.model import FootSize, foot_size
 from squat_env.motion import Motion
-from squat_env.rotations import about, angles_yxz, cross, euler_yxz, frame
+from squat_env.rotations import about, euler_yxz
 from squat_env.support import back_depth, seat_radius
 from squat_env.timeline import minimum_jerk
 
@@ -368,46 +369,18 @@ def leg_angles(
     Raises:
         InfeasibleMotion: A leg is too short.
     """
-    count = len(position)
-    sign = np.repeat([1.0, -1.0], count)[:, None]  # rows are the left leg's, then the right one's
-    signs = np.hstack([-np.ones_like(sign), sign, sign])
-    ankle, sole, across = _by_side(ankles), _by_side(feet), np.concatenate([pelvis, pelvis]).transpose(0, 2, 1)
-    hip = np.concatenate([position + pelvis @ side for side in geometry.hips])
-    line = hip - ankle
-    distance = np.sqrt(np.vecdot(line, line))
+    angles, farthest = limbs.leg_angles(
+        (geometry.thigh, geometry.shank),
+        geometry.hips,
+        *(np.ascontiguousarray(part) for part in (position, pelvis, feet, ankles, toes, ahead, valgus_m)),
+    )
     longest = geometry.thigh + geometry.shank
-    if (distance > longest).any():
+    if farthest > longest:
         raise InfeasibleMotion(
             "reach",
-            f"a leg of {longest:.3f} m cannot span {distance.max():.3f} m; bend the standing knee or narrow the stance",
+            f"a leg of {longest:.3f} m cannot span {farthest:.3f} m; bend the standing knee or narrow the stance",
         )
-    up = line / distance[:, None]
-    forwards = _by_side(np.broadcast_to(ahead, (count, 2, 3)))
-    ahead = forwards - up * np.vecdot(up, forwards)[:, None]
-    ahead /= np.sqrt(np.vecdot(ahead, ahead))[:, None]
-    along = (distance**2 + geometry.thigh**2 - geometry.shank**2) / (2 * distance)
-    out = np.sqrt(np.maximum(geometry.thigh**2 - along**2, 0.0))
-    hinge = cross(up, ahead)
-    if valgus_m.any():
-        inwards = np.clip(np.tile(valgus_m, 2) / np.maximum(out, 0.02), -0.8, 0.8)[:, None]
-        straight = np.sqrt(1.0 - inwards**2)
-        ahead, hinge = straight * ahead - sign * inwards * hinge, straight * hinge + sign * inwards * ahead
-    knee = hip - along[:, None] * up + out[:, None] * ahead
-    thigh = frame(hinge, (hip - knee) / geometry.thigh)
-    shank = frame(hinge, (knee - ankle) / geometry.shank)
-    angles = np.empty((len(hip), 8))
-    angles[:, :3] = angles_yxz(across @ thigh, signs)
-    angles[:, 3] = angles_yxz(thigh.transpose(0, 2, 1) @ shank, (1, 1, 1))[:, 0]
-    angles[:, 4:7] = angles_yxz(shank.transpose(0, 2, 1) @ sole, signs)
-    angles[:, 7] = _by_side(toes)
-    both = angles.reshape(2, count, 8)
-    both[..., :3] = np.unwrap(both[..., :3], axis=1)
-    return both
-
-
-def _by_side(both: np.ndarray) -> np.ndarray:
-    """Rows (2 K, ...) of something that both sides have, (K, 2, ...): the left one's, then the right one's."""
-    return np.concatenate([both[:, 0], both[:, 1]])
+    return angles
 
 
 def _hovering(motion: Motion, depth: np.ndarray, bend: np.ndarray) -> np.ndarray:
@@ -449,12 +422,5 @@ def _arms(
         angles[1 - geometry.lead] -= behind
     np.clip(angles[..., 1], -30.0, MAX_ABDUCTION_DEG, out=angles[..., 1])
     np.clip(angles[..., 3], LEAST_ELBOW_DEG, 145.0, out=angles[..., 3])
-    angles = (np.deg2rad(angles) + sway.swapaxes(0, 1)).reshape(-1, 5)
-    signs = np.repeat([[-1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]], len(depth), axis=0)
-    follow = about("y", lean * motion.arm_follow)
-    held = np.concatenate([follow, follow]) @ euler_yxz(angles[:, :3], signs)
-    across = np.concatenate([thorax, thorax]).transpose(0, 2, 1)
-    angles[:, :3] = angles_yxz(across @ held, signs)
-    both = angles.reshape(2, len(depth), 5)
-    both[..., :3] = np.unwrap(both[..., :3], axis=1)
-    return both
+    hanging = np.deg2rad(angles) + sway.swapaxes(0, 1)
+    return limbs.arm_angles(hanging, lean * motion.arm_follow, thorax)

@@ -44,7 +44,6 @@ BEYOND = 0.05  # how far beyond both ends of the only stage
 PLACED_M = 0.0005  # how far the centre of mass may be off
 PLACEMENTS = 8  # tries to place the pelvis
 FOLLOWS = 0.85  # how far the centre of mass moves with the pelvis while the feet stay
-SURELY = 0.95  # of the drop is known before the pelvis stands where it belongs
 MAX_DORSIFLEXION_DEG = 50.0  # under load, as in the weight-bearing lunge test
 MAX_ASIDE_DEG = 38.0  # of the line from ankle to hip, at the bottom
 MAX_INVERSION_DEG = 45.0  # of ankle and subtalar joint together, either way
@@ -100,12 +99,69 @@ class Reference:
         return tuple(7 + joint_names().index(f"{side}_{self.exercise.prime}") for side in sides)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """The way of a pelvis through an exercise, at whatever tempo: over it the centre of mass stays over the feet.
+
+    Attributes:
+        geometry: The person's.
+        stages: (K, 2) place of the pelvis [m] along each stage that moves it; none lying on the floor.
+        drop: How far it comes down [m].
+    """
+
+    geometry: Geometry
+    stages: tuple[Spline, ...]
+    drop: float
+
+    def __call__(self, way: np.ndarray) -> np.ndarray:
+        """Place (K, 2) of the pelvis [m] at points (K,) of the way."""
+        if not self.stages:
+            return np.zeros((len(way), 2))
+        result = self.stages[0](np.minimum(way, self.stages[0].end))
+        for number, piece in enumerate(self.stages[1:], 1):
+            result = np.where((way > number)[:, None], piece(way), result)
+        return result
+
+
+def find_route(
+    model: mujoco.MjModel, data: mujoco.MjData, body: Body, motion: Motion, equipment: Equipment = NO_EQUIPMENT
+) -> Route:
+    """Places the pelvis along the way through a motion; its tempo does not matter.
+
+    Args:
+        model, body, motion, equipment: As `plan` takes them.
+        data: Overwritten.
+
+    Raises:
+        InfeasibleMotion: Out of the legs' reach, or with feet in each other's way or too far apart.
+        ValueError: There is no such exercise.
+    """
+    exercise = exercise_named(motion.exercise)
+    geometry = Geometry.of(body, motion, exercise, equipment)
+    _refuse_crossed_feet(geometry)
+    _refuse_wide_stance(geometry, motion, exercise)
+    stages: list[Spline] = []
+    end, drop = None, 0.0
+    for number, (name, _) in enumerate(exercise.stages if exercise.height != "floor" else ()):
+        if name == "settle":
+            break
+        margin = BEYOND if len(exercise.stages) == 1 else 0.0
+        knots, step = np.linspace(number - margin, number + 1.0 + margin, KNOTS, retstep=True)
+        place, heights = _balanced(model, data, geometry, motion, exercise, knots, end)
+        stages.append(Spline(place, step, knots[0]))
+        end = place[-1]
+        if name == "depth":
+            drop = float(np.ptp(heights))
+    return Route(geometry=geometry, stages=tuple(stages), drop=drop)
+
+
 def plan(
     model: mujoco.MjModel,
     body: Body,
     motion: Motion,
     equipment: Equipment = NO_EQUIPMENT,
     data: mujoco.MjData | None = None,
+    route: Route | None = None,
 ) -> Reference:
     """Plans a set.
 
@@ -115,6 +171,7 @@ def plan(
         motion: What the person does.
         equipment: What it is done with.
         data: Overwritten, if given.
+        route: Of this motion at any tempo, if it is known.
 
     Raises:
         InfeasibleMotion: Too fast for the feet to stay on the ground, out of the legs' or the ankles' reach, out of
@@ -123,16 +180,15 @@ def plan(
     """
     exercise = exercise_named(motion.exercise)
     data = data or mujoco.MjData(model)
-    geometry = Geometry.of(body, motion, exercise, equipment)
-    _refuse_crossed_feet(geometry)
-    _refuse_wide_stance(geometry, motion, exercise)
+    route = route or find_route(model, data, body, motion, equipment)
+    geometry = route.geometry
+    _refuse_haste(motion, exercise, route.drop)
     course = timeline(motion, tuple(share for _, share in exercise.stages), model.opt.timestep)
-    place = _place_pelvis(model, data, geometry, motion, exercise)
     count = len(course.time)
     coarse = np.arange(TORQUE_EVERY * (count // (TORQUE_EVERY * FINER) + 1) + 1) / PLAN_HZ
     way = np.interp(coarse, course.time, course.path)
     path = Path.of(exercise, way)
-    posed = pose(geometry, motion, exercise, path, place(way), sample_sway(motion, coarse))
+    posed = pose(geometry, motion, exercise, path, route(way), sample_sway(motion, coarse))
     _refuse_stiff_ankle(posed)
     _refuse_stiff_hip(posed)
     planned = Spline(np.column_stack([posed.root, posed.joints]), 1.0 / PLAN_HZ)
@@ -164,30 +220,6 @@ def controls(model: mujoco.MjModel, reference: Reference, stop: int | None = Non
     return reference.qpos[:stop, 7:] + feed_forward + reference.torque[:stop] / stiffness
 
 
-def _place_pelvis(model: mujoco.MjModel, data: mujoco.MjData, geometry: Geometry, motion: Motion, exercise: Exercise):
-    """Place (K, 2) of the pelvis along the way for which the centre of mass stands over the feet at every knot."""
-    if exercise.height == "floor":
-        return lambda way: np.zeros((len(way), 2))
-    pieces: list[Spline] = []
-    end: np.ndarray | None = None
-    for number, (name, share) in enumerate(exercise.stages):
-        if name == "settle":
-            break
-        margin = BEYOND if len(exercise.stages) == 1 else 0.0
-        knots, step = np.linspace(number - margin, number + 1.0 + margin, KNOTS, retstep=True)
-        place = _balanced(model, data, geometry, motion, exercise, knots, end, share if name == "depth" else None)
-        pieces.append(Spline(place, step, knots[0]))
-        end = place[-1]
-
-    def along(way: np.ndarray) -> np.ndarray:
-        result = pieces[0](way if len(exercise.stages) == 1 else np.minimum(way, 1.0))
-        for number, piece in enumerate(pieces[1:], 1):
-            result = np.where((way > number)[:, None], piece(way), result)
-        return result
-
-    return along
-
-
 def _balanced(
     model: mujoco.MjModel,
     data: mujoco.MjData,
@@ -196,22 +228,17 @@ def _balanced(
     exercise: Exercise,
     knots: np.ndarray,
     guess: np.ndarray | None,
-    share: float | None,
-) -> np.ndarray:
-    """Place (K, 2) of the pelvis at points of the way with the centre of mass where it belongs.
-
-    A movement that takes `share` of a cycle's time is refused if the pelvis sinks too fast in it.
-    """
+) -> tuple[np.ndarray, np.ndarray]:
+    """Place (K, 2) and height (K,) of the pelvis at points of the way with the centre of mass where it belongs."""
     path = Path.of(exercise, knots)
     target = balance_target(geometry, motion, exercise, path)
     shaped = shape(geometry, motion, exercise, path, NO_SWAY)
     place = target - [0.05, 0.0] if guess is None else np.tile(guess, (len(knots), 1))
-    follows, before, off = np.full(place.shape, FOLLOWS), np.full(place.shape, np.inf), np.zeros(place.shape)
+    follows, before = np.full(place.shape, FOLLOWS), np.full(place.shape, np.inf)
+    height = np.zeros(len(knots))
     for attempt in range(PLACEMENTS):
         posed = placed(geometry, motion, exercise, path, shaped, place)
-        sunk = float(np.ptp(posed.root[:, 2]))
-        if share is not None and not attempt:
-            _refuse_haste(motion, share, sunk, SURELY)
+        height = posed.root[:, 2]
         com = np.array([_centre_of_mass(model, data, qpos) for qpos in qpos_of(np.hstack([posed.root, posed.joints]))])
         off = target - com[:, :2]
         # secant: what the last correction left over tells how far the centre of mass follows the pelvis
@@ -220,9 +247,7 @@ def _balanced(
         place, before = place + off / follows, off
         if np.abs(off).max() < PLACED_M or (attempt and np.abs(off * left).max() < PLACED_M):
             break
-    if share is not None:
-        _refuse_haste(motion, share, sunk)
-    return place
+    return place, height
 
 
 def _centre_of_mass(model: mujoco.MjModel, data: mujoco.MjData, qpos: np.ndarray) -> np.ndarray:
@@ -299,11 +324,12 @@ def _planted(exercise: Exercise, geometry: Geometry, path: Path) -> np.ndarray:
     return planted
 
 
-def _refuse_haste(motion: Motion, share: float, drop: float, known: float = 1.0) -> None:
-    """Refuses a set that is too fast for the feet to stay on the ground, if `known` of the drop is enough for that."""
+def _refuse_haste(motion: Motion, exercise: Exercise, drop: float) -> None:
+    """Refuses a set in which the pelvis comes down too fast for the feet to stay on the ground."""
+    share = dict(exercise.stages).get("depth", 1.0)
     peaks = [peak_acceleration(c) * drop * c.depth / (share * min(c.descent_s, c.ascent_s)) ** 2 for c in motion.cycles]
     peak, cycle = max(peaks), motion.cycles[int(np.argmax(peaks))]
-    if known * peak > PEAK_ACCELERATION:
+    if peak > PEAK_ACCELERATION:
         slowdown, fastest = float(np.sqrt(peak / PEAK_ACCELERATION)), share * min(cycle.descent_s, cycle.ascent_s)
         raise TooFast(
             slowdown,

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-Signs = tuple[int, int, int] | np.ndarray  # (3,), or (K, 3) for as many rows
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -42,26 +41,11 @@ def about(axis: str, angle: np.ndarray | float) -> np.ndarray:
     return matrix
 
 
-def euler_yxz(angles: np.ndarray, signs: Signs) -> np.ndarray:
-    """Rotation (K, 3, 3) of three hinges in a row about +-y, +-x, +-z by angles (K, 3) [rad]."""
+def euler_yxz(angles: np.ndarray, signs: tuple[int, int, int] | np.ndarray) -> np.ndarray:
+    """Rotation (K, 3, 3) of three hinges in a row about +-y, +-x, +-z by angles (K, 3) [rad]; signs (3,) or (K, 3)."""
     (cy, cx, cz), (sy, sx, sz) = np.cos(angles).T, (np.sin(angles) * signs).T
     matrix = np.empty((len(angles), 3, 3))
     matrix[:, 0, 0], matrix[:, 0, 1], matrix[:, 0, 2] = cy * cz + sy * sx * sz, sy * sx * cz - cy * sz, sy * cx
     matrix[:, 1, 0], matrix[:, 1, 1], matrix[:, 1, 2] = cx * sz, cx * cz, -sx
     matrix[:, 2, 0], matrix[:, 2, 1], matrix[:, 2, 2] = cy * sx * sz - sy * cz, sy * sz + cy * sx * cz, cy * cx
-    return matrix
-
-
-def angles_yxz(matrix: np.ndarray, signs: Signs) -> np.ndarray:
-    """Inverse of `euler_yxz`: (K, 3) [rad]."""
-    y = np.arctan2(matrix[:, 0, 2], matrix[:, 2, 2])
-    x = np.arcsin(np.clip(-matrix[:, 1, 2], -1.0, 1.0))
-    z = np.arctan2(matrix[:, 1, 0], matrix[:, 1, 1])
-    return np.array([y, x, z]).T * signs
-
-
-def frame(left: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Orientation (K, 3, 3) whose y is `left` and whose z is `up`, both (K, 3) unit and orthogonal."""
-    matrix = np.empty((len(left), 3, 3))
-    matrix[..., 0], matrix[..., 1], matrix[..., 2] = cross(left, up), left, up
     return matrix

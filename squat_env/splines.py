@@ -27,6 +27,11 @@ class Spline:
         self.values, self._step, self._start = values, step, start
         self.slopes = _slopes(values, step)
 
+    @property
+    def end(self) -> float:
+        """Where the last value stands."""
+        return self._start + self._step * (len(self.values) - 1)
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Values (T, C) at any x (T,); the first and the last piece go on beyond the ends."""
         place = (x - self._start) / self._step

@@ -19,7 +19,7 @@ HOMES = {
     "submitit": ("generators/cluster.py",),
     "torch": ("real2sim/",),
     "mujoco": ("squat_env/",),
-    "numba": ("squat_env/kernels.py",),
+    "numba": ("squat_env/compiled.py",),
     "mujoco_warp": ("squat_env/accelerator.py",),
     "warp": ("squat_env/accelerator.py", "squat_env/accelerator_kernels.py"),
     "gymnasium": ("squat_env/", "generators/export.py"),
