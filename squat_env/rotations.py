@@ -3,7 +3,6 @@
 import numpy as np
 
 
-
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cross products (K, 3) of (K, 3); numpy's own takes five times as long on short arrays."""
     (ax, ay, az), (bx, by, bz) = a.T, b.T
