@@ -100,14 +100,15 @@ def inverse_dynamics(
     carried = np.maximum((wrench @ force[:, :6, None])[:, 2::6, 0], 0.0)
     carried = carried / np.maximum(carried.sum(1, keepdims=True), LEAST_FORCE_N)
     wrench = _shared(support, compliance * np.maximum(carried, LEAST_SHARE))
-    legs = jacobian[:, :, 6:].transpose(0, 2, 1) @ wrench  # (K, 29, 6): root force to joint torques
-    torque = force[:, 6:] - (legs @ force[:, :6, None])[..., 0]
+    pushed = (wrench @ force[:, :6, None])[..., 0]
+    torque = force[:, 6:] - np.vecmat(pushed, jacobian[:, :, 6:])
     up = force[:, 2:3]
     moment = turned(qpos[:, 3:7], force[:, 3:6])
     tip = np.column_stack([-moment[:, 1], moment[:, 0]]) - qpos[:, 2:3] * force[:, :2]
     pressure = qpos[:, :2] + tip / np.maximum(up, LEAST_FORCE_N)
     push = np.zeros((count, nv - 6, 3))
     if with_push:
+        legs = jacobian[:, :, 6:].transpose(0, 2, 1) @ wrench  # (K, 29, 6): root force to joint torques
         push = lever[:, :, 6:].transpose(0, 2, 1) - legs @ lever[:, :, :6].transpose(0, 2, 1)
     ground = up[:, 0] / (float(model.body_mass.sum()) * -model.opt.gravity[2])
     return Dynamics(torque=torque, pressure=pressure, ground=ground, carried=carried, com=com, push=push)
@@ -117,4 +118,4 @@ def _shared(support: np.ndarray, compliance: np.ndarray) -> np.ndarray:
     """What each support takes of a force on the root, (K, 6 S, 6), from supports (K, 6, 6 S) that take (K, S)."""
     weight = (compliance[:, :, None] * WRENCH_COMPLIANCE).reshape(len(support), 1, -1)
     weighted = support * weight
-    return weighted.transpose(0, 2, 1) @ np.linalg.solve(weighted @ support.transpose(0, 2, 1), np.eye(6))
+    return weighted.transpose(0, 2, 1) @ np.linalg.inv(weighted @ support.transpose(0, 2, 1))

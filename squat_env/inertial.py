@@ -4,12 +4,13 @@ A whole stream goes through `measure_imu`. Whoever makes samples one by one draw
 (`draw_imu_noise`) and passes the matching rows to `apply_imu_errors`; both ways have the same errors.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from squat_env.devices import STALL_S, ImuErrors
+from squat_env.kernels import add_gauss_markov
 from squat_env.signals import CUTOFF_PER_RATE, low_pass
 
 FLICKER_S = (3.0, 30.0, 300.0)  # correlation times whose sum makes the Allan deviation flat from 5 to 400 s
@@ -123,9 +124,8 @@ def flicker(count: int, columns: int, rng: np.random.Generator, *, rate_hz: floa
     spread = np.sqrt(np.log(10.0) / np.pi)
     total = np.zeros((count, columns))
     for correlation_s in FLICKER_S:
-        kept = np.exp(-1.0 / (rate_hz * correlation_s))
-        start, steps = rng.standard_normal((1, columns)), rng.standard_normal((count, columns))
-        total += lfilter([np.sqrt(1.0 - kept**2)], [1.0, -kept], steps, axis=0, zi=kept * start)[0]
+        start, steps = rng.standard_normal(columns), rng.standard_normal((count, columns))
+        add_gauss_markov(math.exp(-1.0 / (rate_hz * correlation_s)), start, steps, total)
     return spread * total
 
 

@@ -1,4 +1,4 @@
-"""What every step of an environment works out from the readings."""
+"""What is worked out sample by sample: the readings of every step of an environment, and coloured noise."""
 
 import math
 
@@ -132,3 +132,20 @@ def _swing(readings: np.ndarray, first: int, state: np.ndarray, swing: np.ndarra
         felt[first + k] += (
             basis[row, 0] * total[begin] + basis[row, 1] * total[begin + 1] + basis[row, 2] * total[begin + 2]
         )
+
+
+@compiled
+def add_gauss_markov(kept: float, start: np.ndarray, steps: np.ndarray, total: np.ndarray) -> None:
+    """Adds stationary first-order Gauss-Markov processes of unit variance to `total` (T, C).
+
+    Args:
+        kept: Correlation of neighbouring samples.
+        start: (C,) standard normal draws: the samples before the first.
+        steps: (T, C) standard normal draws.
+        total: Overwritten.
+    """
+    new, value = math.sqrt(1.0 - kept**2), start.copy()
+    for k in range(len(steps)):
+        for column in range(len(value)):
+            value[column] = new * steps[k, column] + kept * value[column]
+            total[k, column] += value[column]

@@ -187,8 +187,8 @@ def _sample_looseness(mounting: Mounting, hold: Hold, loose_share: float, rng: n
     natural = np.exp(rng.uniform(*np.log(hold.natural_hz)))
     if rng.random() >= loose_share or hold.pivot == "none":
         return Looseness()
-    normal, up = rotation(replace(mounting, turn_deg=0.0, tilt_deg=(0.0, 0.0), screen_in=False))[:, [2, 1]].T
-    across = np.cross(normal, up)
+    right, up, normal = rotation(replace(mounting, turn_deg=0.0, tilt_deg=(0.0, 0.0), screen_in=False)).T
+    across = -right
     outward = {"below": up, "above": -up, "limb": normal}[hold.pivot]
     axis = up if hold.pivot == "limb" else np.cos(angle) * across + np.sin(angle) * normal
     device = rotation(mounting).T

@@ -282,11 +282,12 @@ def devices_inside(model: mujoco.MjModel, data: mujoco.MjData, mountings: Iterab
     hanging arms cross the thighs, in a motion they hardly do.
     """
     mujoco.mj_kinematics(model, data)
-    parts = {int(shape): model.body(model.geom_bodyid[shape]).name for shape in body_shapes(model)}
+    body, geom, carriers = mujoco.mjtObj.mjOBJ_BODY, mujoco.mjtObj.mjOBJ_GEOM, model.geom_bodyid.tolist()
+    parts = {shape: mujoco.mj_id2name(model, body, carriers[shape]) for shape in body_shapes(model).tolist()}
 
     def inside(name: str) -> bool:
-        device = model.geom(name).id
-        carrier = model.body(model.geom_bodyid[device]).name
+        device = mujoco.mj_name2id(model, geom, name)
+        carrier = mujoco.mj_id2name(model, body, carriers[device])
         near = [shape for shape, part in parts.items() if same_limb(carrier, part)]
         return any(mujoco.mj_geomDistance(model, data, device, shape, 1.0, None) < -EMBEDDED_M for shape in near)
 

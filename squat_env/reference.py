@@ -216,8 +216,10 @@ def controls(model: mujoco.MjModel, reference: Reference, stop: int | None = Non
     force = kp (ctrl - q) - kv qd, so ctrl = q_ref + (kv qd_ref + tau) / kp.
     """
     stiffness = model.actuator_gainprm[:, 0]
-    feed_forward = DAMPING_PER_STIFFNESS * reference.qvel[:stop, 6:]
-    return reference.qpos[:stop, 7:] + feed_forward + reference.torque[:stop] / stiffness
+    targets = reference.torque[:stop] / stiffness
+    targets += DAMPING_PER_STIFFNESS * reference.qvel[:stop, 6:]
+    targets += reference.qpos[:stop, 7:]
+    return targets
 
 
 def _balanced(

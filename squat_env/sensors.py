@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import mujoco
 import numpy as np
@@ -12,7 +13,7 @@ from squat_env.simulate import Simulation
 
 IN_SIGHT_M = 0.005  # less body than this between the devices counts as line of sight
 _STEP_OVER_M = 1e-10  # a ray goes on this far behind the surface that it has hit
-_BODY_SHAPES = (mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_ELLIPSOID)
+_CAPSULE, _ELLIPSOID = mujoco.mjtGeom.mjGEOM_CAPSULE.value, mujoco.mjtGeom.mjGEOM_ELLIPSOID.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +94,9 @@ class Surveyor:
         site = mujoco.mjtObj.mjOBJ_SITE
         self._sites = [mujoco.mj_name2id(model, site, name) for name in (*LANDMARKS, *DEVICES)]
         self._shapes = body_shapes(model)
-        self._solids = Solids.of(model, self._shapes)
         self._body = frozenset(self._shapes.tolist())
-        self._groups = np.isin(np.arange(mujoco.mjNGROUP), model.geom_group[self._shapes]).astype(np.uint8)
+        self._groups = np.zeros(mujoco.mjNGROUP, np.uint8)
+        self._groups[model.geom_group[self._shapes]] = 1
         self._geom, self._normal = np.zeros(1, np.int32), np.zeros(3)
 
     def share(self, data: mujoco.MjData) -> None:
@@ -106,6 +107,10 @@ class Surveyor:
     def data(self) -> mujoco.MjData:
         """What every pose overwrites."""
         return self._data
+
+    @cached_property
+    def _solids(self) -> "Solids":
+        return Solids.of(self._model, self._shapes)
 
     def __reduce__(self) -> tuple[type["Surveyor"], tuple[mujoco.MjModel]]:
         return Surveyor, (self._model,)
@@ -185,7 +190,8 @@ def _covered(chords: list[tuple[float, float]], length: float) -> float:
 
 def body_shapes(model: mujoco.MjModel) -> np.ndarray:
     """Ids (G,) of the geoms that make up the body's volume."""
-    return np.flatnonzero(np.isin(model.geom_type, _BODY_SHAPES))
+    kinds = model.geom_type
+    return np.flatnonzero((kinds == _CAPSULE) | (kinds == _ELLIPSOID))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Where a device lies on the body: on the surface of the part that carries it and in none of the parts around."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -8,6 +9,7 @@ import mujoco
 import numpy as np
 
 from squat_env.body import Segment
+from squat_env.compiled import compiled
 from squat_env.placement import Mounting, outward, rotation
 from squat_env.spots import UNPAIRED
 
@@ -27,11 +29,7 @@ class Ellipsoid:
 
     def depth(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """How far (P,) [m] points (P, 3) have to go to leave it in this direction (3,); 0 outside."""
-        p = (points - self.centre) @ self.rotation / self.half_axes
-        inside = (p * p).sum(1) < 1.0
-        if not inside.any():
-            return np.zeros(len(points))
-        return np.where(inside, _leaves_unit_ball(p, direction @ self.rotation / self.half_axes), 0.0)
+        return _out_of_ellipsoid(points, direction, self.centre, self.half_axes, self.rotation)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,30 +42,55 @@ class Capsule:
 
     def depth(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """How far (P,) [m] points (P, 3) have to go to leave it in this direction (3,); 0 outside."""
-        length = np.linalg.norm(self.end - self.start)
-        axis = (self.end - self.start) / length
-        p, d = (points - self.start) / self.radius, direction / self.radius
-        level, rise = (points - self.start) @ axis, direction @ axis
-        nearest = np.minimum(np.maximum(level, 0.0), length)[:, None] * axis / self.radius
-        inside = ((p - nearest) ** 2).sum(1) < 1.0
-        if not inside.any():
-            return np.zeros(len(points))
-        # the way out of a convex body is the longest of those out of its parts
-        ends = _leaves_unit_ball(p, d), _leaves_unit_ball((points - self.end) / self.radius, d)
-        side = _leaves_unit_ball(p - (p @ axis)[:, None] * axis, d - (d @ axis) * axis)
-        side = np.where((level + side * rise >= 0.0) & (level + side * rise <= length), side, 0.0)
-        return np.where(inside, np.maximum(side, np.maximum(*ends)), 0.0)
+        return _out_of_capsule(points, direction, self.start, self.end, self.radius)
 
 
 Shape = Ellipsoid | Capsule
 
 
-def _leaves_unit_ball(p: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """Far root (P,) of |p + t d| = 1 for points p (P, k) and one direction d (k,); 0 where there is none."""
-    a, b, c = d @ d, p @ d, (p * p).sum(1) - 1.0
-    if a < 1e-12:
-        return np.zeros(len(p))
-    return np.maximum(0.0, (np.sqrt(np.maximum(b * b - a * c, 0.0)) - b) / a) * (b * b > a * c)
+@compiled
+def _out_of_ellipsoid(
+    points: np.ndarray, direction: np.ndarray, centre: np.ndarray, half_axes: np.ndarray, rotation: np.ndarray
+) -> np.ndarray:
+    depth, p, d = np.zeros(len(points)), np.empty(3), np.empty(3)
+    for axis in range(3):
+        d[axis] = (rotation[:, axis] * direction).sum() / half_axes[axis]
+    for k in range(len(points)):
+        for axis in range(3):
+            p[axis] = (rotation[:, axis] * (points[k] - centre)).sum() / half_axes[axis]
+        if (p * p).sum() < 1.0:
+            depth[k] = _leaves_ball(p, d, 1.0)
+    return depth
+
+
+@compiled
+def _out_of_capsule(
+    points: np.ndarray, direction: np.ndarray, start: np.ndarray, end: np.ndarray, radius: float
+) -> np.ndarray:
+    """The way out of a convex body is the longest of those out of its parts: two balls, and the cylinder's side."""
+    depth, length = np.zeros(len(points)), math.sqrt(((end - start) ** 2).sum())
+    axis = (end - start) / length
+    rise = (axis * direction).sum()
+    for k in range(len(points)):
+        p = points[k] - start
+        level = (axis * p).sum()
+        if ((p - min(max(level, 0.0), length) * axis) ** 2).sum() >= radius**2:
+            continue
+        way = max(_leaves_ball(p, direction, radius), _leaves_ball(points[k] - end, direction, radius))
+        side = _leaves_ball(p - level * axis, direction - rise * axis, radius)
+        if 0.0 <= level + side * rise <= length:
+            way = max(way, side)
+        depth[k] = way
+    return depth
+
+
+@compiled
+def _leaves_ball(p: np.ndarray, d: np.ndarray, radius: float) -> float:
+    """Far root of |p + t d| = radius; 0 where there is none."""
+    a, b, c = (d * d).sum(), (p * d).sum(), (p * p).sum() - radius**2
+    if a < 1e-12 or b * b <= a * c:
+        return 0.0
+    return max(0.0, (math.sqrt(b * b - a * c) - b) / a)
 
 
 def box_points(half_sizes: Sequence[float]) -> np.ndarray:
