@@ -4,6 +4,7 @@
 ones.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ GRAVITY = 9.80665  # m/s^2 per g of a data sheet
 STALL_S = (0.3, 5.0)  # how long an inertial stream stalls
 BURST_S = (0.1, 1.0)  # how long a link is lost
 MOST_LOST = 0.9  # no level loses more of a link's readings than this
+EXACT = np.eye(3, dtype=bool)  # scale and cross-axis sensitivity of a unit without errors
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
 _IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -255,35 +257,30 @@ def sample_devices(ranges: DeviceRanges, rng: np.random.Generator) -> Devices:
 
 
 def _sample_imu(grade: ImuGrade, level: float, rng: np.random.Generator, *, stalling: float) -> ImuErrors:
-    noise = level * np.array(grade.noise) * [GRAVITY, np.deg2rad(1.0)] * np.exp(rng.normal(0.0, grade.noise_spread, 2))
-    bias = level * rng.normal(0.0, np.array(grade.bias_sd)[:, None] * [[1.0], [np.deg2rad(1.0)]], (2, 3))
-    matrices = np.eye(3) + level * rng.normal(0.0, 1.0, (2, 3, 3)) * _sensitivity(grade)
-    instability = level * rng.uniform(*np.transpose([grade.accel_instability, grade.gyro_instability]))
+    accel_noise, gyro_noise = level * np.array(grade.noise) * np.exp(rng.normal(0.0, grade.noise_spread, 2))
+    bias = level * rng.normal(0.0, 1.0, (2, 3)) * [[grade.bias_sd[0]], [math.radians(grade.bias_sd[1])]]
+    matrices = EXACT + level * rng.normal(0.0, 1.0, (2, 3, 3)) * np.where(EXACT, grade.scale_sd, grade.cross_axis_sd)
+    instability = [level * rng.uniform(*ends) for ends in (grade.accel_instability, grade.gyro_instability)]
     offset, drift, rate = rng.normal(0.0, [grade.clock_offset_sd_s, grade.clock_drift_sd, grade.rate_error_sd])
     jitter = min(grade.jitter_s * np.exp(rng.normal(0.0, grade.jitter_spread)), grade.most_jitter_s)
     stalls = rng.random() < stalling
     return ImuErrors(
-        accel_noise=float(noise[0]),
-        gyro_noise=float(noise[1]),
+        accel_noise=GRAVITY * float(accel_noise),
+        gyro_noise=math.radians(gyro_noise),
         accel_bias=_vector(bias[0]),
         gyro_bias=_vector(bias[1]),
         accel_instability=float(instability[0]),
-        gyro_instability=float(np.deg2rad(instability[1])),
+        gyro_instability=math.radians(instability[1]),
         accel_matrix=_matrix(matrices[0]),
         gyro_matrix=_matrix(matrices[1]),
         accel_limit=grade.full_scale[0] * GRAVITY if level else 0.0,
-        gyro_limit=float(np.deg2rad(grade.full_scale[1])) if level else 0.0,
+        gyro_limit=math.radians(grade.full_scale[1]) if level else 0.0,
         bits=grade.bits if level else 16,
         clock=Clock(offset_s=level * float(offset), drift=level * float(drift)),
-        rate_error=level * float(np.clip(grade.rate_error + rate, -0.05, 0.05)),
+        rate_error=level * min(max(grade.rate_error + float(rate), -0.05), 0.05),
         jitter_s=level * float(jitter),
         stalls_per_s=level * grade.stalls_per_s if stalls else 0.0,
     )
-
-
-def _sensitivity(grade: ImuGrade) -> np.ndarray:
-    """Standard deviation (3, 3) of a matrix of scale and cross-axis errors."""
-    return np.where(np.eye(3, dtype=bool), grade.scale_sd, grade.cross_axis_sd)
 
 
 def _sample_link(grade: LinkGrade, level: float, clock: Clock, rng: np.random.Generator) -> RangeErrors:

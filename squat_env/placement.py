@@ -1,10 +1,12 @@
 """Where the phone and the watch sit on the body, how they are turned, and how tightly they are held."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from squat_env.rotations import about
 from squat_env.spots import ANYWHERE, MOST_ALONG, PHONE_SPOTS, TYPICAL_SIZE_M, WATCH_SPOT, Hold, Spot
 from squat_env.wobble import Looseness, mirrored_looseness
 
@@ -183,14 +185,15 @@ def _to_side(mounting: Mounting, spot: Spot, ranges: PlacementRanges, rng: np.ra
 
 def _sample_looseness(mounting: Mounting, hold: Hold, loose_share: float, rng: np.random.Generator) -> Looseness:
     """A pocket lets the phone swing about any axis across the arm, a strap about the limb alone."""
-    play, damping, angle = rng.uniform([0.0, 0.2, -np.pi], [hold.play_deg, 0.5, np.pi])
-    natural = np.exp(rng.uniform(*np.log(hold.natural_hz)))
+    play, damping, angle = rng.uniform(0.0, hold.play_deg), rng.uniform(0.2, 0.5), rng.uniform(-math.pi, math.pi)
+    slowest, fastest = hold.natural_hz
+    natural = slowest * (fastest / slowest) ** rng.random()
     if rng.random() >= loose_share or hold.pivot == "none":
         return Looseness()
     right, up, normal = rotation(replace(mounting, turn_deg=0.0, tilt_deg=(0.0, 0.0), screen_in=False)).T
     across = -right
     outward = {"below": up, "above": -up, "limb": normal}[hold.pivot]
-    axis = up if hold.pivot == "limb" else np.cos(angle) * across + np.sin(angle) * normal
+    axis = up if hold.pivot == "limb" else math.cos(angle) * across + math.sin(angle) * normal
     device = rotation(mounting).T
     return Looseness(
         play_deg=float(play),
@@ -228,9 +231,9 @@ def mirrored(mounting: Mounting) -> Mounting:
 
 def outward(mounting: Mounting) -> np.ndarray:
     """Outward normal (3,) of the place in the segment frame; azimuth 90 degrees is +y on the left, -y on the right."""
-    azimuth = np.deg2rad(mounting.azimuth_deg)
-    lateral = np.sin(azimuth) if mounting.side == "left" else -np.sin(azimuth)
-    return np.array([np.cos(azimuth), lateral, 0.0])
+    azimuth = math.radians(mounting.azimuth_deg)
+    lateral = math.sin(azimuth) if mounting.side == "left" else -math.sin(azimuth)
+    return np.array([math.cos(azimuth), lateral, 0.0])
 
 
 def rotation(mounting: Mounting) -> np.ndarray:
@@ -240,13 +243,4 @@ def rotation(mounting: Mounting) -> np.ndarray:
     turn, tilt_x, tilt_y = np.deg2rad([mounting.turn_deg, *mounting.tilt_deg])
     if mounting.screen_in:
         tilt_y += np.pi
-    return on_surface @ _about("z", turn) @ _about("x", tilt_x) @ _about("y", tilt_y)
-
-
-def _about(axis: str, angle: float) -> np.ndarray:
-    c, s = np.cos(angle), np.sin(angle)
-    i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
-    matrix = np.eye(3)
-    matrix[i, i] = matrix[j, j] = c
-    matrix[i, j], matrix[j, i] = -s, s
-    return matrix
+    return on_surface @ about("z", turn) @ about("x", tilt_x) @ about("y", tilt_y)

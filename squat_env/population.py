@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 from squat_env.body import Body, BodyRanges, sample_body
+from squat_env.crossing import body_shapes
 from squat_env.devices import DeviceRanges, Devices, sample_devices
 from squat_env.equipment import Equipment
 from squat_env.exercises import exercise_named, sample_equipment
@@ -18,7 +19,6 @@ from squat_env.motion import Motion, MotionRanges, sample_motion, slowed
 from squat_env.placement import Placement, PlacementRanges, sample_placement
 from squat_env.posture import InfeasibleMotion, TooFast
 from squat_env.reference import Reference, find_route, plan
-from squat_env.sensors import body_shapes
 from squat_env.surface import same_limb
 from squat_env.surroundings import Surroundings
 

@@ -7,8 +7,9 @@ import mujoco
 import numpy as np
 
 from squat_env.appearance import EXTENT_M, SHADOW_PIXELS, SHADOWS_M, Colour, Patch, clothes, dress
+from squat_env.crossing import Solids, body_shapes
 from squat_env.model import DEVICES
-from squat_env.sensors import IN_SIGHT_M, body_crossed, body_shapes
+from squat_env.sensors import IN_SIGHT_M
 
 IN_SIGHT, BLOCKED = (0.10, 0.68, 0.25, 1.0), (0.88, 0.10, 0.10, 1.0)
 SEEN_THROUGH = 0.35  # opacity of what the line of sight crosses
@@ -46,14 +47,13 @@ def line_of_sight(model: mujoco.MjModel, data: mujoco.MjData) -> LineOfSight:
     """The line in the pose of `data`, whose kinematics is up to date."""
     shapes = body_shapes(model)
     watch, phone = (data.site(device).xpos.copy() for device in DEVICES)
-    centres, turns = data.geom_xpos[shapes][None], data.geom_xmat[shapes].reshape(1, -1, 3, 3)
 
-    def crossed(part: slice) -> float:
-        return float(body_crossed(model, shapes[part], centres[:, part], turns[:, part], watch[None], phone[None])[0])
+    def crossed(part: np.ndarray) -> float:
+        return Solids.of(model, part).crossed(data, watch, phone)
 
-    thickness = crossed(slice(None))
+    thickness = crossed(shapes)
     blocked = thickness >= IN_SIGHT_M
-    hit = tuple(int(shape) for k, shape in enumerate(shapes) if blocked and crossed(slice(k, k + 1)) > 0.0)
+    hit = tuple(int(shape) for k, shape in enumerate(shapes) if blocked and crossed(shapes[k : k + 1]) > 0.0)
     return LineOfSight(watch=watch, phone=phone, thickness=thickness, crossed=hit)
 
 

@@ -1,5 +1,6 @@
 """How a device in a loose pocket or on a loose strap turns against the segment that wears it."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -39,8 +40,9 @@ class Looseness:
             raise ValueError(f"natural_hz is {self.natural_hz}, expected a frequency above 0, up to 50 Hz")
         if not 0.0 < self.damping < 1.0:
             raise ValueError(f"damping is {self.damping}, expected a ratio between 0 and 1")
-        length, arm = np.linalg.norm(self.axis), np.linalg.norm(self.arm_m)
-        if not (length > 0 < arm and abs(np.dot(self.axis, self.arm_m)) <= 1e-6 * length * arm):
+        length, arm = math.hypot(*self.axis), math.hypot(*self.arm_m)
+        along = sum(a * b for a, b in zip(self.axis, self.arm_m, strict=True))
+        if not (length > 0 < arm and abs(along) <= 1e-6 * length * arm):
             raise ValueError(f"arm_m is {self.arm_m}, expected a vector perpendicular to the axis {self.axis}")
 
 

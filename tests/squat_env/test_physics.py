@@ -6,13 +6,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 from wearers import BODY, STILL, mounted, performed, rms
 
+from squat_env.crossing import Solids, body_shapes
 from squat_env.labels import Phases, halfway, upright
 from squat_env.landmarks import joint_angles
 from squat_env.model import LANDMARKS, build_model
 from squat_env.motion import Cycle, Motion
 from squat_env.population import Population, Seeds, prepare
 from squat_env.reference import controls, plan
-from squat_env.sensors import Surveyor, body_crossed, body_shapes, read_sensors
+from squat_env.sensors import Surveyor, read_sensors
 from squat_env.simulate import SimulationFailed, initial_state, judge, refuse_warnings, simulate
 
 
@@ -128,14 +129,8 @@ def test_body_crossed_against_points_along_the_line():
     mujoco.mj_kinematics(model, data)
     start, end = rng.uniform([-0.6, -0.6, 0.0], [0.6, 0.6, 1.7], (2, 60, 3))
     centres, turns = data.geom_xpos[shapes], data.geom_xmat[shapes].reshape(-1, 3, 3)
-    found = body_crossed(
-        model,
-        shapes,
-        np.broadcast_to(centres, (60, *centres.shape)),
-        np.broadcast_to(turns, (60, *turns.shape)),
-        start,
-        end,
-    )
+    solids = Solids.of(model, shapes)
+    found = np.array([solids.crossed(data, *ends) for ends in zip(start, end, strict=True)])
     share = np.linspace(0, 1, 4001)[:, None]
     for row in range(60):
         points, inside = start[row] + share * (end[row] - start[row]), np.zeros(4001, bool)
@@ -151,20 +146,39 @@ def test_body_crossed_against_points_along_the_line():
     assert (found == 0).any()
 
 
+def crossed_by_rays(model, data, start, end) -> float:
+    """The same by MuJoCo's rays, from surface to surface until none is left."""
+    length, at = float(np.linalg.norm(end - start)), 0.0
+    along = (end - start) / length
+    shapes, geom, normal = set(body_shapes(model).tolist()), np.zeros(1, np.int32), np.zeros(3)
+    chords, entered = [], {}
+    while (step := mujoco.mj_ray(model, data, start + at * along, along, None, False, -1, geom, normal)) >= 0:
+        at += step
+        if geom.item() in shapes:
+            if normal @ along < 0:
+                entered[geom.item()] = at
+            else:
+                chords.append((entered.pop(geom.item(), 0.0), at))
+        at += 1e-10
+    total = reached = 0.0
+    for enter, leave in sorted(chords):
+        total += max(0.0, min(leave, length) - max(enter, reached))
+        reached = max(reached, leave)
+    return total
+
+
 def test_rays_find_the_same_body_in_the_way():
     model = build_model(BODY, mounted())
     reference, surveyor, rng = plan(model, BODY, STILL), Surveyor(model), np.random.default_rng(0)
-    poses = reference.qpos[::100]
+    poses, solids = reference.qpos[::100], Solids.of(model, body_shapes(model))
     scene = surveyor.scene(poses)
     for k, pose in enumerate(poses):
-        assert np.allclose(surveyor.sight(pose), (scene.distance[k], scene.thickness[k]), atol=1e-9), k
-        shapes, data = body_shapes(model), surveyor.data
+        assert surveyor.sight(pose) == pytest.approx((scene.distance[k], scene.thickness[k]), abs=1e-12)
+        data = surveyor.data
         for start, end in rng.uniform([-0.3, -0.3, 0.0], [0.3, 0.3, 1.7], (20, 2, 3)):
-            centres, turns = data.geom_xpos[shapes][None], data.geom_xmat[shapes].reshape(1, -1, 3, 3)
-            found = body_crossed(model, shapes, centres, turns, start[None], end[None])[0]
-            assert surveyor.crossed(start, end) == pytest.approx(found, abs=1e-9), (k, start, end)
-    inside = surveyor.data.geom("left_thigh").xpos
-    assert surveyor.crossed(inside, inside + np.array([0.0, 0.0, 0.03])) == pytest.approx(0.03, abs=1e-9)
+            assert solids.crossed(data, start, end) == pytest.approx(crossed_by_rays(model, data, start, end), abs=1e-9)
+    inside = data.geom("left_thigh").xpos
+    assert solids.crossed(data, inside, inside + np.array([0.0, 0.0, 0.03])) == pytest.approx(0.03, abs=1e-9)
 
 
 def test_angles_of_a_known_pose():
