@@ -149,3 +149,28 @@ def add_gauss_markov(kept: float, start: np.ndarray, steps: np.ndarray, total: n
         for column in range(len(value)):
             value[column] = new * steps[k, column] + kept * value[column]
             total[k, column] += value[column]
+
+
+@compiled
+def filter_sections(sections: np.ndarray, settled: np.ndarray, x: np.ndarray) -> None:
+    """Filters samples in place, as if the first of them had been there always.
+
+    Args:
+        sections: (S, 6) second-order sections b0, b1, b2, 1, a1, a2, one after the other.
+        settled: (S, 2) their state under a constant input of 1 (transposed direct form II).
+        x: (T, C) overwritten.
+    """
+    columns = x.shape[1]
+    state = np.empty((len(sections), 2, columns))
+    for number in range(len(sections)):
+        for k in range(2):
+            state[number, k] = settled[number, k] * x[0]
+    for row in range(len(x)):
+        for number in range(len(sections)):
+            b0, b1, b2, _, a1, a2 = sections[number]
+            for column in range(columns):
+                value = x[row, column]
+                new = b0 * value + state[number, 0, column]
+                state[number, 0, column] = b1 * value - a1 * new + state[number, 1, column]
+                state[number, 1, column] = b2 * value - a2 * new
+                x[row, column] = new

@@ -1,6 +1,10 @@
 """Rotation matrices of whole trajectories."""
 
+import math
+
 import numpy as np
+
+from squat_env.compiled import compiled
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -40,11 +44,16 @@ def about(axis: str, angle: np.ndarray | float) -> np.ndarray:
     return matrix
 
 
-def euler_yxz(angles: np.ndarray, signs: tuple[int, int, int] | np.ndarray) -> np.ndarray:
-    """Rotation (K, 3, 3) of three hinges in a row about +-y, +-x, +-z by angles (K, 3) [rad]; signs (3,) or (K, 3)."""
-    (cy, cx, cz), (sy, sx, sz) = np.cos(angles).T, (np.sin(angles) * signs).T
+@compiled
+def euler_yxz(angles: np.ndarray, signs: tuple[int, int, int]) -> np.ndarray:
+    """Rotation (K, 3, 3) of three hinges in a row about +-y, +-x, +-z by angles (K, 3) [rad]."""
     matrix = np.empty((len(angles), 3, 3))
-    matrix[:, 0, 0], matrix[:, 0, 1], matrix[:, 0, 2] = cy * cz + sy * sx * sz, sy * sx * cz - cy * sz, sy * cx
-    matrix[:, 1, 0], matrix[:, 1, 1], matrix[:, 1, 2] = cx * sz, cx * cz, -sx
-    matrix[:, 2, 0], matrix[:, 2, 1], matrix[:, 2, 2] = cy * sx * sz - sy * cz, sy * sz + cy * sx * cz, cy * cx
+    for k in range(len(angles)):
+        y, x, z = angles[k, 0], angles[k, 1], angles[k, 2]
+        cy, cx, cz = math.cos(y), math.cos(x), math.cos(z)
+        sy, sx, sz = signs[0] * math.sin(y), signs[1] * math.sin(x), signs[2] * math.sin(z)
+        row = matrix[k]
+        row[0, 0], row[0, 1], row[0, 2] = cy * cz + sy * sx * sz, sy * sx * cz - cy * sz, sy * cx
+        row[1, 0], row[1, 1], row[1, 2] = cx * sz, cx * cz, -sx
+        row[2, 0], row[2, 1], row[2, 2] = cy * sx * sz - sy * cz, sy * sz + cy * sx * cz, cy * cx
     return matrix

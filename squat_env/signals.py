@@ -14,7 +14,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.signal import sosfilt
+
+from squat_env.kernels import filter_sections
 
 CUTOFF_PER_RATE = 0.4
 """Cut-off of the low-pass before a decimation, as a fraction of the new rate (0.5 is its Nyquist limit)."""
@@ -104,8 +105,8 @@ def _both_ways(x: np.ndarray, sections: np.ndarray, settled: np.ndarray, padding
     """A stretch (n, k) through the filter forwards and backwards, continued by its point reflections."""
     before, after = 2.0 * x[0] - x[padding:0:-1], 2.0 * x[-1] - x[-2 : -padding - 2 : -1]
     y = np.concatenate([before, x, after])
-    for _ in range(2):
-        y = sosfilt(sections, y, axis=0, zi=settled[:, :, None] * y[0])[0][::-1]
+    for way in (y, y[::-1]):
+        filter_sections(sections, settled, way)
     return y[padding : len(y) - padding]
 
 
