@@ -20,6 +20,7 @@ from squat_env.sensors import Scene, observe_scenes, read_sensors
 from squat_env.simulate import Outcome, Simulation, SimulationFailed, judge, simulate
 from squat_env.surroundings import Setting
 from squat_env.take import Take, capture
+from squat_env.timeline import STAND
 
 REDRAW_REASONS = (
     "watch_inside",
@@ -219,7 +220,7 @@ def surround(recipe: Recipe, number: int, done: SimulatedSet) -> tuple[Setting, 
 def _shared(take: Take, scene: Scene, every: int) -> dict[str, np.ndarray]:
     """What all mountings have in common: times, labels and the body's pose."""
     phase = take.phase[::every]
-    outside_and_down = (take.activity[::every] != 0) & (phase == 0)
+    outside_and_down = (take.activity[::every] != 0) & (phase == 0) & (take.phase4[::every] == STAND)
     return {
         "time": take.simulation.time[::every],
         "phase": phase,

@@ -9,7 +9,7 @@ from squat_env.arms import Angles
 from squat_env.body import Body, ankle_height, segments
 from squat_env.footwork import Step
 from squat_env.gait import Gait, sample_gait
-from squat_env.gestures import GESTURES, HANG, ArmMove, Gesture
+from squat_env.gestures import GESTURES, HANG, RESTS, ArmMove, Gesture
 from squat_env.interlude import BodyMove, Dip, Interlude
 from squat_env.motion import Motion
 from squat_env.surroundings import Setting, Surroundings
@@ -60,10 +60,13 @@ def sample_setting(
         return Setting(gait=gait, between=(None,) * (repetitions - 1))
     person = _Person(ranges=ranges, gait=gait, body=body, hands_free=hands_free)
     seated = has_seat and rng.random() < ranges.from_seat
-    brisk = seated and rng.random() < ranges.brisk
+    brisk = has_seat and rng.random() < ranges.brisk
 
     def maybe(probability: float, where: str) -> Interlude | None:
         return _DRAWN_BY[_choose(ranges, rng, where)](person, rng, where) if rng.random() < probability else None
+
+    def maybe_rest(where: str) -> Interlude | None:
+        return _rest(person, rng, where) if rng.random() < ranges.rests else None
 
     return Setting(
         gait=gait,
@@ -71,7 +74,8 @@ def sample_setting(
         before=None if seated else maybe(ranges.before, "before"),
         between=tuple(maybe(ranges.between, "between") for _ in range(repetitions - 1)),
         after=None if seated else maybe(ranges.after, "after"),
-        around=_walk(person, rng, "between") if seated else None,
+        around=_up(person, rng) if seated else None,
+        resting=(maybe_rest("before"), maybe_rest("after")) if seated else (None, None),
         haste=max(1.0, motion.cycles[0].ascent_s / float(rng.uniform(*ranges.brisk_rise_s))) if brisk else 1.0,
     )
 
@@ -80,6 +84,36 @@ def _choose(ranges: Surroundings, rng: np.random.Generator, where: str) -> str:
     pairs = [(name, share) for name, share in ranges.activities if name != "sit" or where == "after"]
     names, shares = zip(*pairs, strict=True)
     return str(rng.choice(names, p=np.array(shares) / sum(shares)))
+
+
+def _up(person: _Person, rng: np.random.Generator) -> Interlude:
+    """What is done between rising and sitting down."""
+    walks = rng.random() < person.ranges.walks
+    return _DRAWN_BY["walk" if walks else _choose(person.ranges, rng, "between")](person, rng, "between")
+
+
+def _rest(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
+    """Arms that rest here and there on the seat; before the rise they go where it needs them, some were there."""
+    ranges, duration = person.ranges, _log_uniform(person.ranges.rest_s, rng)
+    back = float(rng.uniform(0.4, 1.0)) if where == "before" else 0.0
+    moves, names, shares = [], *zip(*ranges.seat_gestures, strict=True)
+    now = 0.0 if where == "before" else float(rng.uniform(0.0, 0.8))
+    stays = rng.random() < 0.3 or not person.hands_free
+    while not stays and now + 0.3 < duration - back:
+        name = str(rng.choice(names, p=np.array(shares) / sum(shares)))
+        way = min(float(rng.uniform(0.4, 1.0)), duration - back - now)
+        begin = now if moves or where == "after" else -way  # before the rise the arms have rested there already
+        moves += _gestured((GESTURES | RESTS)[name], rng, begin, way)
+        now = max(begin + way, 0.0) + float(rng.uniform(*ranges.gesture_s))
+    if moves and back:
+        moves += [ArmMove(side=side, start_s=duration - back, duration_s=back, angles_deg=None) for side in range(2)]
+    return Interlude(
+        duration_s=duration,
+        arms=tuple(moves),
+        body=_body_moves(rng, duration, calm=False, sideways=False),
+        sway_deg=0.4 * _log_uniform(ranges.sway_deg, rng),
+        sway_seed=int(rng.integers(2**31)),
+    )
 
 
 def _standing(

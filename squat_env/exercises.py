@@ -110,13 +110,19 @@ EXERCISES: dict[str, Exercise] = {
     "sit_to_stand": Exercise(
         meaning="sit down on a chair that carries the pelvis, and stand up",
         ranges=MotionRanges(
-            lean_deg=(24.0, 48.0),
+            standing_knee_deg=(3.0, 26.0),
+            lean_deg=(24.0, 54.0),
+            seated_lean_deg=(-14.0, 22.0),
             lumbar_share=(0.0, 0.4),
             stance=(0.5, 1.3),
             toe_out_deg=(0.0, 25.0),
             balance=(0.40, 0.50),
             balance_change=(-0.32, -0.18),
-            arms=tuple((name, 1.0) for name in ("sides", "lap", "crossed", "hips", "forward", "goal_post", "swinging")),
+            arms=(
+                *(("lap", 4.0), ("clasped", 1.5), ("armrests", 1.5), ("swinging", 1.5), ("sides", 1.0)),
+                *(("crossed", 1.0), ("hips", 0.5), ("forward", 1.0), ("goal_post", 1.5)),
+            ),
+            arm_drift_sd_deg=10.0,
             movement_s=(2.6, 6.5),
             bottom_s=(0.2, 3.0),
             depth_variation=(0.0, 0.0),
@@ -124,7 +130,7 @@ EXERCISES: dict[str, Exercise] = {
         stages=(("depth", 0.54), ("settle", 0.46)),
         height="seat",
         feedback=(60.0, 12.0),
-        seat_of_knee=(0.85, 1.15),
+        seat_of_knee=(0.72, 1.15),
         faults=("excessive_lean", "asymmetry", "knee_valgus"),
     ),
     "lunge": Exercise(

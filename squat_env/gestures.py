@@ -49,6 +49,17 @@ GESTURES: dict[str, Gesture] = {
 }
 
 
+RESTS: dict[str, Gesture] = {
+    "thighs": Gesture(angles_deg=(26.0, 8.0, -8.0, 62.0, 75.0), spread_deg=11.0, both=True),
+    "lap": Gesture(angles_deg=(20.0, 6.0, -38.0, 78.0, 60.0), spread_deg=11.0, both=True),
+    "armrests": Gesture(angles_deg=(2.0, 18.0, -5.0, 84.0, 50.0), spread_deg=11.0, both=True),
+    "beside": Gesture(angles_deg=(-4.0, 14.0, 0.0, 14.0, 20.0), spread_deg=11.0, both=True),
+    "folded": Gesture(angles_deg=(36.0, 5.0, -60.0, 105.0, 30.0), spread_deg=11.0, both=True),
+    "on_thigh": Gesture(angles_deg=(26.0, 8.0, -8.0, 62.0, 75.0), spread_deg=14.0),
+}
+"""Where the arms of somebody who sits rest; typical angles, assumed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ArmMove:
     """One arm's way to somewhere, where it stays until its next move.

@@ -203,7 +203,7 @@ def _pose(
         return free + leaving * (start.value[column] - free) + arriving * (end.value[column] - free)
 
     lean, dip, back = _bent(interlude.dips, time)
-    extra = _moved(interlude.body, time)
+    extra = moved_body(interlude.body, time)
     twist = np.deg2rad(gait.twist_deg) * np.cos(stride) * power
     roll = np.deg2rad(gait.list_deg) * np.sin(stride) * power
     tilt = np.deg2rad(0.3 * gait.lean_deg + np.cos(2.0 * stride)) * power
@@ -307,7 +307,7 @@ def _bent(dips: Sequence[Dip], time: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return lean, drop, back
 
 
-def _moved(moves: Sequence[BodyMove], time: np.ndarray) -> np.ndarray:
+def moved_body(moves: Sequence[BodyMove], time: np.ndarray) -> np.ndarray:
     """What moves add: angles of the spine [rad] and the pelvis' shift to the left [m], (K, 4)."""
     added, here = np.zeros((len(time), 4)), np.zeros(4)
     for move in moves:

@@ -80,7 +80,7 @@ _AXES = {
     "shoulder_abduction": (1, 0, 0),
     "shoulder_rotation": (0, 0, 1),
     "elbow_flexion": (0, -1, 0),
-    "elbow_pronation": (0, 0, 1),
+    "elbow_pronation": (0, 0, -1),
 }
 
 # Part, what it hangs from, its joints; then, of limbs, its sites. The pelvis is the root.

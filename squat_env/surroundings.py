@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from squat_env.gait import Gait, GaitRanges
-from squat_env.gestures import GESTURES
+from squat_env.gestures import GESTURES, RESTS
 from squat_env.interlude import Interlude
 
 ACTIVITIES = ("stand", "fidget", "shift", "shuffle", "march", "turn", "walk", "pick_up", "sit")
@@ -20,9 +20,13 @@ class Surroundings:
     Attributes:
         before, between, after: Probability that something is done before the first repetition of a set, between two,
             and after the last.
-        from_seat: Probability that a set on a chair begins and ends seated, with a walk while standing.
-        brisk: Probability that a set that begins seated is played back faster than it is simulated: people let
-            themselves drop and rise with a swing that the controller does not hold.
+        from_seat: Probability that a set on a chair begins and ends seated, with something done while standing.
+        walks: Probability that this is a walk; otherwise it is one of `activities`.
+        rests: Probability that something is done on the seat before such a set, and after it.
+        rest_s: Range of how long, log-uniform.
+        seat_gestures: (gesture or rest, share) pairs, what arms do on a seat.
+        brisk: Probability that a set on a chair is played back faster than it is simulated: people let themselves
+            drop and rise with a swing that the controller does not hold.
         brisk_rise_s: Range of the time that its first rise takes then.
         activities: (activity, share) pairs.
         stand_s: Range of the length of activities without steps, log-uniform.
@@ -39,8 +43,15 @@ class Surroundings:
     between: float = 0.0
     after: float = 0.0
     from_seat: float = 0.0
+    walks: float = 0.7
+    rests: float = 0.0
+    rest_s: tuple[float, float] = (0.4, 5.0)
+    seat_gestures: tuple[tuple[str, float], ...] = (
+        *(("thighs", 6.0), ("lap", 3.0), ("armrests", 1.0), ("beside", 1.0), ("folded", 1.0), ("on_thigh", 2.0)),
+        *(("look_at_watch", 1.0), ("touch_face", 0.6), ("scratch_arm", 0.4), ("hold_phone", 0.7)),
+    )
     brisk: float = 0.0
-    brisk_rise_s: tuple[float, float] = (1.1, 1.8)
+    brisk_rise_s: tuple[float, float] = (0.9, 1.8)
     activities: tuple[tuple[str, float], ...] = (
         *(("stand", 1.0), ("fidget", 2.0), ("shift", 1.0), ("shuffle", 1.0), ("march", 0.4), ("turn", 0.5)),
         *(("walk", 2.5), ("pick_up", 0.4), ("sit", 0.3)),
@@ -55,10 +66,14 @@ class Surroundings:
     gait: GaitRanges = GaitRanges()
 
     def __post_init__(self):
-        for name in ("before", "between", "after", "from_seat", "brisk"):
+        for name in ("before", "between", "after", "from_seat", "walks", "rests", "brisk"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a probability")
-        for name, known in (("activities", ACTIVITIES), ("gestures", GESTURES)):
+        for name, known in (
+            ("activities", ACTIVITIES),
+            ("gestures", GESTURES),
+            ("seat_gestures", GESTURES | RESTS),
+        ):
             if unknown := {key for key, _ in getattr(self, name)} - set(known):
                 raise ValueError(f"{name} holds {sorted(unknown)}, expected some of {sorted(known)}")
 
@@ -73,6 +88,7 @@ class Setting:
         before, after: None for nothing.
         between: One less than there are repetitions.
         around: Where `seated`.
+        resting: Where `seated`, what is done on the seat before the first rise and in the end.
         haste: How many times faster the simulated set is played back; 1 as it was simulated.
     """
 
@@ -82,13 +98,16 @@ class Setting:
     between: tuple[Interlude | None, ...] = ()
     after: Interlude | None = None
     around: Interlude | None = None
+    resting: tuple[Interlude | None, Interlude | None] = (None, None)
     haste: float = 1.0
 
     @property
     def interludes(self) -> tuple[Interlude, ...]:
         """All that there are."""
-        return tuple(one for one in (self.before, *self.between, self.after, self.around) if one is not None)
+        return tuple(
+            one for one in (self.before, *self.between, self.after, self.around, *self.resting) if one is not None
+        )
 
 
-CHAIRS = Surroundings(from_seat=0.7, brisk=0.7)
-"""Rise, walk and sit down: most chair rises of most people; sets without a chair are left as they are."""
+CHAIRS = Surroundings(from_seat=0.7, rests=0.8, brisk=0.85)
+"""Sit, rise, walk and sit down: most chair rises of most people; sets without a chair are left as they are."""

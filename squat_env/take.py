@@ -22,6 +22,7 @@ from squat_env.posture import Geometry
 from squat_env.reference import Reference
 from squat_env.rotations import about
 from squat_env.simulate import Simulation
+from squat_env.sitting import sit_still
 from squat_env.surroundings import Setting
 from squat_env.timeline import BOTTOM
 
@@ -57,13 +58,17 @@ class Take:
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
-    """Some rows of the physics, or an interlude between two of its rows (None: an end of the recording)."""
+    """Some rows of the physics, or an interlude between two of its rows (None: an end of the recording).
+
+    One that leaves and meets the same row on a seat is done there (`sits`).
+    """
 
     owner: int
     rows: tuple[int, int] = (0, 0)
     interlude: Interlude | None = None
     leaves: int | None = None
     meets: int | None = None
+    sits: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +104,7 @@ def capture(prepared: Prepared, simulation: Simulation, setting: Setting | None 
     Raises:
         InfeasibleMotion: An interlude asks more of a leg than it has.
     """
-    if setting is None or not setting.interludes:
+    if setting is None or not (setting.interludes or setting.haste > 1.0):
         return _bare(prepared, simulation)
     reference, model, draw = prepared.reference, prepared.model, prepared.draw
     geometry = Geometry.of(draw.body, draw.motion, reference.exercise, draw.equipment)
@@ -114,6 +119,13 @@ def capture(prepared: Prepared, simulation: Simulation, setting: Setting | None 
             frame = frame.such_that(origin, here if parts else origin)
             part = _simulated(model, data, reference, simulation, piece, setting)
             here = frame.at(stance.origin(min(end, len(reference.time) - 1)))
+        elif piece.sits:
+            row = piece.meets if piece.leaves is None else piece.leaves
+            assert row is not None
+            if not parts:
+                frame, here = replace(frame, place=stance.origin(row)), stance.origin(row)
+            part = _rested(piece, stance.poise(row), model, data)
+            frame = replace(frame, place=here)
         else:
             passage = _passage(piece, stance, geometry, setting, model.opt.timestep)
             frame = replace(frame, place=here)
@@ -121,7 +133,7 @@ def capture(prepared: Prepared, simulation: Simulation, setting: Setting | None 
                 frame = _Frame(place=here, yaw=-passage.end[2]).such_that(passage.end[:2], stance.origin(0))
             part = _played(model, data, piece.interlude, passage, piece.owner)
         parts.append(replace(part, simulation=_moved(part.simulation, frame)))
-        if piece.interlude is not None:
+        if piece.interlude is not None and not piece.sits:
             here, frame = frame.at(passage.end[:2]), replace(frame, yaw=frame.yaw + passage.end[2])
     return _joined(parts, reference, model.opt.timestep)
 
@@ -183,6 +195,22 @@ def _played(model: mujoco.MjModel, data: mujoco.MjData, interlude: Interlude, pa
     )
 
 
+def _rested(piece: _Piece, poise: Poise, model: mujoco.MjModel, data: mujoco.MjData) -> _Part:
+    """What is done on the seat."""
+    assert piece.interlude is not None
+    free = piece.leaves is None, piece.meets is None
+    course = sit_still(piece.interlude, poise, timestep=model.opt.timestep, free=free)
+    played = play(model, course, data)
+    count = len(played.time)
+    return _Part(
+        simulation=played,
+        phase4=np.full(count, BOTTOM, np.int8),
+        repetition=np.full(count, piece.owner),
+        activity=np.full(count, SITTING, np.int8),
+        dynamics=np.zeros(count, np.uint8),
+    )
+
+
 def _bare(prepared: Prepared, simulation: Simulation) -> Take:
     reference = prepared.reference
     return Take(
@@ -229,6 +257,8 @@ def _order(repetition: np.ndarray, phase4: np.ndarray, setting: Setting) -> list
     begin = 0
     if setting.seated:
         begin = _seat(repetition, phase4, 0)
+        if setting.resting[0] is not None:
+            pieces.append(_Piece(owner=0, interlude=setting.resting[0], meets=begin, sits=True))
     elif setting.before is not None:
         pieces.append(_Piece(owner=0, interlude=setting.before, meets=0))
     for number, between in enumerate(setting.between):
@@ -241,7 +271,10 @@ def _order(repetition: np.ndarray, phase4: np.ndarray, setting: Setting) -> list
     pieces.append(_Piece(owner=count - 1, rows=(begin, last if ends else last + 1)))
     if setting.seated:
         pieces.append(_Piece(owner=count - 1, interlude=setting.around, leaves=last, meets=0))
-        pieces.append(_Piece(owner=count - 1, rows=(0, _seat(repetition, phase4, 0))))
+        seat = _seat(repetition, phase4, 0)
+        pieces.append(_Piece(owner=count - 1, rows=(0, seat)))
+        if setting.resting[1] is not None:
+            pieces.append(_Piece(owner=count - 1, interlude=setting.resting[1], leaves=seat, sits=True))
     elif setting.after is not None:
         pieces.append(_Piece(owner=count - 1, interlude=setting.after, leaves=last))
     return pieces

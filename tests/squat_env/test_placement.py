@@ -1,5 +1,7 @@
 """Placements: any side, any way round, mirrored, and on the body instead of in it."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
@@ -230,3 +232,15 @@ def test_unknown_spots_are_refused():
         PlacementRanges(phone_spots=(("hat", 1.0),))
     with pytest.raises(ValueError, match="hat"):
         Placement(phone=Mounting(spot="hat", side="left", along=0.3, azimuth_deg=0.0))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_pronated_forearm_held_forwards_shows_the_back_of_its_wrist_upwards(side):
+    other = Placement().watch
+    placement = replace(Placement(), watch=replace(other, side=side))
+    model = build_model(Body(), placement)
+    data = mujoco.MjData(model)
+    for joint, degrees in (("elbow_flexion", 90.0), ("elbow_pronation", 90.0)):
+        data.joint(f"{side}_{joint}").qpos[0] = np.deg2rad(degrees)
+    mujoco.mj_kinematics(model, data)
+    assert data.site("watch").xmat.reshape(3, 3)[2, 2] > 0.9

@@ -16,6 +16,7 @@ from squat_env.sensors import observe_scene, read_sensors
 from squat_env.simulate import simulate
 from squat_env.surroundings import ACTIVITIES, Setting, Surroundings
 from squat_env.take import EXERCISE, SITTING, WALKING, Take, capture
+from squat_env.timeline import BOTTOM
 
 ALWAYS = Surroundings(before=1.0, between=1.0, after=1.0, from_seat=1.0)
 DEVICES = ("watch_accel", "watch_gyro", "phone_accel", "phone_gyro")
@@ -211,3 +212,32 @@ def test_absurd_gaits_and_surroundings_are_refused():
         Surroundings(before=1.5)
     with pytest.raises(ValueError, match="dance"):
         Surroundings(activities=(("dance", 1.0),))
+
+
+def test_arms_and_thighs_move_on_the_seat_while_the_pelvis_stays(sitter):
+    ranges = replace(ALWAYS, rests=1.0, rest_s=(3.0, 3.0))
+    take = sitter.capture(ranges)
+    still, rested = sitter.capture(replace(ALWAYS, rests=0.0)), take.activity == SITTING
+    assert len(take.phase) - len(still.phase) == rested.sum() == 2 * 3.0 * 400
+    assert (take.phase[rested] == 0).all()
+    assert (take.phase4[rested] == BOTTOM).all()
+    assert not take.dynamics[rested].any()
+    before = take.simulation.qpos[:1200]
+    assert np.ptp(before[:, :7], axis=0).max() < 1e-9
+    wrist, thigh = (observed(sitter, take, 1200, name) for name in ("left_wrist", "left_knee"))
+    assert np.ptp(wrist, axis=0).max() > 0.02
+    assert 0.0 < np.ptp(thigh, axis=0).max() < 0.1
+
+
+def observed(wearer: Wearer, take: Take, count: int, name: str) -> np.ndarray:
+    scene = observe_scene(wearer.prepared.model, take.simulation.qpos[:count])
+    return scene.landmarks[:, LANDMARKS.index(name)]
+
+
+def test_readings_go_on_from_the_seat_into_the_rise(sitter):
+    take = sitter.capture(replace(ALWAYS, rests=1.0, brisk=0.0))
+    seam = int(np.flatnonzero(np.diff((take.activity == SITTING).astype(int)))[0]) + 1
+    for name in DEVICES:
+        readings = getattr(read_sensors(sitter.prepared.model, take.simulation), name)
+        step = np.linalg.norm(np.diff(readings[seam - 2 : seam + 2], axis=0), axis=1)
+        assert step.max() < 0.25, name
