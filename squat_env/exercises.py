@@ -119,10 +119,11 @@ EXERCISES: dict[str, Exercise] = {
             balance=(0.40, 0.50),
             balance_change=(-0.32, -0.18),
             arms=(
-                *(("lap", 4.0), ("clasped", 1.5), ("armrests", 1.5), ("swinging", 1.5), ("sides", 1.0)),
-                *(("crossed", 1.0), ("hips", 0.5), ("forward", 1.0), ("goal_post", 1.5)),
+                *(("lap", 3.0), ("clasped", 1.0), ("armrests", 1.0), ("swinging", 1.5), ("sides", 1.0)),
+                *(("crossed", 1.5), ("hips", 0.5), ("forward", 1.5), ("goal_post", 2.5)),
             ),
             arm_drift_sd_deg=10.0,
+            arm_wait=(0.0, 1.0),
             movement_s=(2.6, 6.5),
             bottom_s=(0.2, 3.0),
             depth_variation=(0.0, 0.0),

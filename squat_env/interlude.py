@@ -177,7 +177,9 @@ def perform(
     value = _pose(interlude, geometry, gait, work, start, end, duration)
     time = np.arange(round(duration / timestep) + 1) * timestep
     course = Course.splined(work.time, value, time) + _jolts(gait, work, time)
-    joins = [_join(course, poise, time, row) for poise, row, no in ((start, 0, free[0]), (last, -1, free[1])) if not no]
+    joins = [
+        joining(course, poise, time, row) for poise, row, no in ((start, 0, free[0]), (last, -1, free[1])) if not no
+    ]
     course = sum(joins, course)
     course = Course(value=course.value[:-1], rate=course.rate[:-1], curve=course.curve[:-1])
     return Passage(course=course, end=work.end, footwork=work)
@@ -370,7 +372,7 @@ def _jolts(gait: Gait, work: Footwork, time: np.ndarray) -> Course:
     return Course(value=value, rate=rate, curve=curve)
 
 
-def _join(course: Course, poise: Poise, time: np.ndarray, row: int) -> Course:
+def joining(course: Course, poise: Poise, time: np.ndarray, row: int) -> Course:
     """What takes a course's first (row 0) or last (row -1) pose to a given one and dies down within `JOIN_S`."""
     span, sign = min(JOIN_S, 0.5 * time[-1]), 1.0 if row == 0 else -1.0
     u = np.minimum((time if row == 0 else time[-1] - time) / span, 1.0)

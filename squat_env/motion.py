@@ -80,6 +80,7 @@ class Motion:
         arm_asymmetry_deg: Added to the left and taken from the right arm's angles.
         arm_follow: 1 the arms keep their angle to the trunk, 0 to the world's vertical.
         arm_range: Share of the way from the posture's start to its bottom that the arms go.
+        arm_wait: Share of that way that they go while the person settles on a seat; on the way up, before leaving it.
         uneven_arms_deg: How much further the leading side's arm goes.
         knee_valgus_m: How far the knees come inwards at the bottom; negative outwards.
         heel_rise_deg: Rotation of both feet about the balls at the bottom.
@@ -114,6 +115,7 @@ class Motion:
     arm_asymmetry_deg: Angles = (0.0, 0.0, 0.0, 0.0, 0.0)
     arm_follow: float = 0.5
     arm_range: float = 1.0
+    arm_wait: float = 0.0
     uneven_arms_deg: float = 0.0
     knee_valgus_m: float = 0.0
     heel_rise_deg: float = 0.0
@@ -162,6 +164,7 @@ LIMITS = {
     "arm_asymmetry_deg": (-180.0, 180.0),
     "arm_follow": (0.0, 1.0),
     "arm_range": (0.0, 1.2),
+    "arm_wait": (0.0, 1.0),
     "uneven_arms_deg": (0.0, 60.0),
     "knee_valgus_m": (-0.2, 0.15),
     "heel_rise_deg": (0.0, 40.0),
@@ -193,6 +196,7 @@ class MotionRanges:
         arm_sd_deg: Spread of every arm angle about its posture.
         arm_drift_sd_deg: Spread of what every arm angle changes by from standing to the bottom.
         arm_follow: Range of `Motion.arm_follow`; None for the posture's own.
+        arm_wait: Range of `Motion.arm_wait`.
         movement_s: Descent + bottom + ascent, drawn log-uniformly.
         descent_share: The descent's share of descent + ascent.
         bounce_share: Share of the people who turn at the bottom without a pause.
@@ -230,6 +234,7 @@ class MotionRanges:
     arm_sd_deg: float = 12.0
     arm_drift_sd_deg: float = 0.0
     arm_follow: tuple[float, float] | None = None
+    arm_wait: tuple[float, float] = (0.0, 0.0)
     movement_s: tuple[float, float] = (1.1, 4.5)
     descent_share: tuple[float, float] = (0.42, 0.62)
     bounce_share: float = 0.0
@@ -295,6 +300,7 @@ def sample_motion(
         sway_deg=posture.freedom * _log_uniform(ranges.sway_deg, rng),
         sway_seed=int(rng.integers(2**31)),
         cycles=_sample_cycles(ranges, rng, repetitions),
+        arm_wait=float(rng.uniform(*ranges.arm_wait)) if any(ranges.arm_wait) else 0.0,
         **drawn,
     )
 

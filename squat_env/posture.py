@@ -244,7 +244,7 @@ def shape(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, sw
         turn=np.array([roll, tilt, zero]).T,
         pelvis=pelvis,
         back=back,
-        upper=np.hstack([spine, *_arms(motion, geometry, path.depth, lean, thorax, sway.arms)]),
+        upper=np.hstack([spine, *_arms(motion, geometry, _arms_way(motion, path), lean, thorax, sway.arms)]),
         feet=feet,
         ankles=ankles,
         toes=toes,
@@ -405,6 +405,11 @@ def _arm_offsets(motion: Motion, start: np.ndarray, end: np.ndarray) -> np.ndarr
     offsets[:, 1] -= np.maximum(ends[:, :, 1].max(1) - MAX_ABDUCTION_DEG, 0.0)
     offsets[:, 3] += np.maximum(LEAST_ELBOW_DEG - ends[:, :, 3].min(1), 0.0)
     return offsets
+
+
+def _arms_way(motion: Motion, path: Path) -> np.ndarray:
+    """How far (K,) the arms are on their way; what waits for the seat begins when the pelvis rests there."""
+    return path.depth + motion.arm_wait * (path.settle - path.depth) if motion.arm_wait else path.depth
 
 
 def _arms(

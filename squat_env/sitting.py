@@ -7,7 +7,7 @@ import numpy as np
 
 from squat_env.coordinates import ROOT, Course
 from squat_env.gestures import arms_at
-from squat_env.interlude import Interlude, Poise, moved_body
+from squat_env.interlude import Interlude, Poise, joining, moved_body
 from squat_env.model import joint_names
 from squat_env.motion import Motion
 from squat_env.placement import SIDES
@@ -54,4 +54,7 @@ def sit_still(
     value[:, ROOT : ROOT + 3] += moved_body(interlude.body, knots)[:, :3] + sway.trunk * steady[:, None]
     for side, columns in enumerate(_THIGHS):  # the shank turns back as far as the thigh is raised
         value[:, columns] += LEGS_SWAY * legs.arms[:, side, [0, 1, 0]] * steady[:, None]
-    return Course.splined(knots, value, np.arange(count) * timestep)
+    time = np.arange(count + 1) * timestep
+    course = Course.splined(knots, value, time)
+    course = sum((joining(course, poise, time, row) for row, no in ((0, free[0]), (-1, free[1])) if not no), course)
+    return Course(value=course.value[:-1], rate=course.rate[:-1], curve=course.curve[:-1])

@@ -223,7 +223,7 @@ def test_arms_and_thighs_move_on_the_seat_while_the_pelvis_stays(sitter):
     assert (take.phase4[rested] == BOTTOM).all()
     assert not take.dynamics[rested].any()
     before = take.simulation.qpos[:1200]
-    assert np.ptp(before[:, :7], axis=0).max() < 1e-9
+    assert np.ptp(before[:, :7], axis=0).max() < 1e-3
     wrist, thigh = (observed(sitter, take, 1200, name) for name in ("left_wrist", "left_knee"))
     assert np.ptp(wrist, axis=0).max() > 0.02
     assert 0.0 < np.ptp(thigh, axis=0).max() < 0.1
