@@ -18,9 +18,10 @@ from real2sim import answers, stages
 from real2sim.method import Model
 from real2sim.methods.questions import WAYS, model_of
 from real2sim.report import write_report
-from real2sim.rows import DEFAULT, ROW, budgets_of, in_order, models_of, row_named, with_needs
+from real2sim.rows import DEFAULT, OURS, ROW, budgets_of, in_order, models_of, row_named, with_needs
 from real2sim.run import Config, Run, RunError, write_text
 from real2sim.simulation import make_stand_ins
+from real2sim.using import reading_of
 
 ALL_STAGES = ("train", "convert", "evaluate", "report")
 PARENT_CHECK_S = 0.5  # how often a worker looks whether its parent is still there
@@ -66,6 +67,8 @@ def complete(
         elif name == "evaluate" and not _tabled(run, wanted):
             _work(run, "evaluate", _cells(run, wanted), stages.predict, jobs, progress)
             stages.evaluate(run, wanted)
+            for fold in run.folds if OURS in wanted else ():
+                reading_of(run, fold=fold)
             run.report.unlink(missing_ok=True)
         elif name == "questions" and not run.questions.exists():
             models = [model_of(question, way) for question in answers.asked(run) for way in WAYS]
@@ -100,9 +103,9 @@ def _tabled(run: Run, rows: tuple[str, ...]) -> bool:
 def _forget(run: Run, stage: str) -> None:
     """Removes what a stage has made, and what later stages made of it."""
     made = {
-        "train": ["networks", "converted", "predictions"],
+        "train": ["networks", "converted", "predictions", "readings"],
         "convert": ["converted", "predictions"],
-        "evaluate": ["predictions"],
+        "evaluate": ["predictions", "readings"],
         "questions": [],
         "report": [],
     }[stage]

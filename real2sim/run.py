@@ -185,6 +185,11 @@ class Run:
         """Per-sample predictions of a row."""
         return self._part("predictions", seed, fold) / f"{row}.npz"
 
+    def reading(self, row: str, seed: int | None, fold: int | None = None) -> Path:
+        """How a row's probabilities are read, of one seed or (None) of all together."""
+        seeds = "all" if seed is None else str(seed)
+        return self.folder / "readings" / f"{row}-seed-{seeds}{'' if fold is None else f'-fold-{fold}'}.json"
+
     def _part(self, kind: str, seed: int, fold: int | None) -> Path:
         folder = self.folder / kind / f"seed-{seed}"
         return folder if fold is None else folder / f"fold-{fold}"

@@ -5,21 +5,25 @@ import json
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from real2sim.conversion import convert
 from real2sim.converter import ConvertAndRecognise, Converter, converting_row, fold_of, trained_network
+from real2sim.material import simulated_sequences
 from real2sim.method import as_measured
 from real2sim.networks import Recogniser
 from real2sim.parties import on_grid
 from real2sim.recordings import Recording, Stream
 from real2sim.recordings.plain import COLUMNS, UNITS, read_folder
+from real2sim.repetitions import Reading, calibrate, counted_wrong, overconfidence, tempered
 from real2sim.rows import OURS
-from real2sim.run import Run, RunError
+from real2sim.run import Run, RunError, write_text
 from real2sim.training import recognise
 from real2sim.windows import GROUPS, Sequence, cut, stitch
 
@@ -77,17 +81,58 @@ def upright_probabilities(
     Raises:
         RunError: The run cannot read the recording.
     """
-    plan, sequence = converting_row(row), sequence_of(run, recording)
-    fold = fold_of(run, folder, recording.subject, fold)
-    told = []
-    for one in run.seeds if seed is None else (seed,):
-        converted = Converter.load(run, row=row, seed=one, fold=fold)(sequence)
-        recogniser, statistics = trained_network(run, plan.recogniser, one, fold)
-        assert isinstance(recogniser, Recogniser)
-        seen = plan.read([converted])
-        windows = cut(seen, statistics, window=run.config.window, stride=run.config.stride)
-        told.append(stitch(recognise(recogniser, windows), windows, seen)[0])
-    return np.stack(told)
+    converting_row(row)
+    fold, sequence = fold_of(run, folder, recording.subject, fold), sequence_of(run, recording)
+    seeds = run.seeds if seed is None else (seed,)
+    return np.stack([_read(run, [sequence], row, one, fold)[0] for one in seeds])
+
+
+def _read(run: Run, sequences: list[Sequence], row: str, seed: int, fold: int | None) -> list[np.ndarray]:
+    """Probability (T,) of upright for each sequence, converted by a row's converter, by its recogniser."""
+    plan, sizes = converting_row(row), {"window": run.config.window, "stride": run.config.stride}
+    assert plan.converter is not None
+    network, scale = trained_network(run, plan.converter, seed, fold)
+    recogniser, statistics = trained_network(run, plan.recogniser, seed, fold)
+    assert isinstance(recogniser, Recogniser)
+    seen = plan.read(convert(network, plan.converter.view(sequences), scale, **sizes))
+    windows = cut(seen, statistics, **sizes)
+    return stitch(recognise(recogniser, windows), windows, seen)
+
+
+def reading_of(
+    run: Run, *, row: str = OURS, seed: int | None = None, fold: int | None = None
+) -> tuple[Reading, dict[str, Any]]:
+    """How the probabilities of a row become phases and confidences, calibrated once on its simulation and kept.
+
+    The simulated repetitions that were held out for validation pass through the row's converter and recogniser. A run
+    whose simulation is not there any more is read with the defaults.
+
+    Returns:
+        The reading, and what it was calibrated with: repetitions counted wrong in `sequences` before and after, and
+        how far confidence was from the share of samples that is right; empty without a simulation.
+
+    Raises:
+        RunError: The networks are not trained.
+    """
+    path, simulation = run.reading(row, seed, fold), converting_row(row).recogniser.simulation
+    if path.exists():
+        document = json.loads(path.read_text())
+        return Reading(**document["reading"]), document["calibration"]
+    if not (run.simulation(simulation) / "manifest.json").exists():
+        return Reading(), {}
+    sequences = simulated_sequences(run, simulation)[1]
+    seeds = run.seeds if seed is None else (seed,)
+    of_seeds = [_read(run, sequences, row, one, fold) for one in seeds]
+    read = [np.mean(told, axis=0) for told in zip(*of_seeds, strict=True)]
+    phase = [sequence.phase for sequence in sequences]
+    reading = calibrate(read, phase, run.config.rate_hz)
+    calibration: dict[str, float] = {"sequences": len(sequences)}
+    for name, one in (("before", Reading()), ("after", reading)):
+        told = np.concatenate([tempered(p, one.temperature) for p in read])
+        calibration[f"counted_wrong_{name}"] = counted_wrong(read, phase, one)
+        calibration[f"confidence_off_{name}"] = overconfidence(told, np.concatenate(phase))
+    write_text(path, json.dumps({"reading": asdict(reading), "calibration": calibration}, indent=1))
+    return reading, calibration
 
 
 def export_model(

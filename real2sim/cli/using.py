@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,21 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _phases(options: argparse.Namespace) -> None:
+    from real2sim.converter import fold_of
     from real2sim.recordings.plain import read_folder
-    from real2sim.repetitions import repetitions, stretches
+    from real2sim.repetitions import count, repetitions, stretches
     from real2sim.run import Run, RunError
-    from real2sim.using import sequence_of, upright_probabilities
+    from real2sim.using import reading_of, sequence_of, upright_probabilities
 
     run, folder = Run.open(options.folder), options.recording.resolve().parent
     found = [r for r in read_folder(folder, labels="optional") if r.name == options.recording.name]
     if not found:
         raise RunError(f"{folder} lists no recording {options.recording.name!r}, expected one of its list; choose it")
     told = upright_probabilities(run, found[0], folder, **_chosen(options))
-    phases = stretches(told.mean(axis=0))
+    chosen = _chosen(options)
+    chosen["fold"] = fold_of(run, folder, found[0].subject, chosen.get("fold"))
+    reading, calibration = reading_of(run, **chosen)
+    phases = stretches(told.mean(axis=0), reading)
     counted = repetitions(phases)
     start, rate = sequence_of(run, found[0]).start_s, run.config.rate_hz
     document = {
@@ -77,7 +82,9 @@ def _phases(options: argparse.Namespace) -> None:
         "networks": len(told),
         "repetitions": len(counted),
         "confidence": sum(r.confidence for r in counted) / len(counted) if counted else None,
-        "agreeing": sum(len(repetitions(stretches(one))) == len(counted) for one in told),
+        "agreeing": sum(count(one, reading) == len(counted) for one in told),
+        "reading": asdict(reading),
+        "calibration": calibration,
         "phases": [
             {
                 "from_s": start + stretch.start / rate,
@@ -97,7 +104,17 @@ def _as_text(document: dict[str, Any]) -> str:
     ]
     sure = "" if document["confidence"] is None else f", confidence {document['confidence']:.0%}"
     agreeing = f"{document['agreeing']} of {document['networks']} networks count the same"
-    return "\n".join([*lines, f"{document['repetitions']} repetitions{sure}; {agreeing}"])
+    return "\n".join([*lines, f"{document['repetitions']} repetitions{sure}; {agreeing}", _meaning(document)])
+
+
+def _meaning(document: dict[str, Any]) -> str:
+    found = document["calibration"]
+    if not found:
+        return "thresholds and confidence are not calibrated: the run's simulated data are not there"
+    return (
+        f"confidence is the share of samples expected to be right, off by {found['confidence_off_after']:.0%} on "
+        f"{found['sequences']} simulated sets, of which {found['counted_wrong_after']} repetitions were counted wrong"
+    )
 
 
 def _export(options: argparse.Namespace) -> None:

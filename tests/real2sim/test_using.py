@@ -18,7 +18,16 @@ from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, reproducible, sa
 from real2sim.parties import _read, deal_people, fingerprint, whole_party
 from real2sim.recordings import Labels, Recording, Stream
 from real2sim.recordings.plain import COLUMNS, UNITS, read_folder, write_folder
-from real2sim.repetitions import phases, repetitions, stretches
+from real2sim.repetitions import (
+    Reading,
+    calibrate,
+    counted_wrong,
+    overconfidence,
+    phases,
+    repetitions,
+    stretches,
+    tempered,
+)
 from real2sim.run import Config, Run, RunError
 from real2sim.using import export_model, sequence_of, upright_probabilities
 from real2sim.windows import Sequence, Statistics, channels_of
@@ -266,3 +275,48 @@ def test_importing_the_package_loads_no_torch():
     code = "import sys, real2sim; print('torch' in sys.modules); real2sim.Converter; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+class TestCalibration:
+    PHASE = tuple(np.repeat([1, 0, 1], [20, 15, 20]).astype(np.int8) for _ in range(8))
+
+    def probabilities(self, upright: float, down: float) -> list[np.ndarray]:
+        rng = np.random.default_rng(0)
+        return [np.clip(np.where(p == 1, upright, down) + rng.normal(0, 0.02, len(p)), 0, 1) for p in self.PHASE]
+
+    @pytest.mark.parametrize(("upright", "down"), [(0.9, 0.48), (0.55, 0.1), (0.9, 0.1)], ids=["high", "low", "clear"])
+    def test_shifted_probabilities_are_counted(self, upright, down):
+        told = self.probabilities(upright, down)
+        reading = calibrate(told, self.PHASE, 20.0)
+        assert counted_wrong(told, self.PHASE, reading) == 0
+        assert (counted_wrong(told, self.PHASE, Reading()) == 0) == (upright > 0.6 and down < 0.4)
+
+    def test_clear_probabilities_leave_the_defaults(self):
+        reading = calibrate(self.probabilities(0.9, 0.1), self.PHASE, 20.0)
+        assert dataclasses.replace(reading, temperature=1.0) == Reading()
+
+    def test_flickering_is_no_repetition(self):
+        told = [np.where(np.arange(len(p)) % 9 == 4, 0.9 - p, p) for p in self.probabilities(0.9, 0.1)]
+        told = [np.clip(one, 0, 1) for one in told]
+        assert counted_wrong(told, self.PHASE, Reading()) > 0
+        assert counted_wrong(told, self.PHASE, calibrate(told, self.PHASE, 20.0)) == 0
+
+    @pytest.mark.parametrize("sharpness", [0.5, 1.0, 2.5], ids="logits times {}".format)
+    def test_the_temperature_undoes_a_false_certainty(self, sharpness):
+        rng = np.random.default_rng(1)
+        logits = rng.normal(0, 2, 4000)
+        phase = (rng.random(4000) < 1 / (1 + np.exp(-logits))).astype(np.int8)
+        told = 1 / (1 + np.exp(-sharpness * logits))
+        reading = calibrate([told], [phase], 20.0)
+        assert reading.temperature == pytest.approx(sharpness, rel=0.15)
+        assert overconfidence(tempered(told, reading.temperature), phase) < 0.03
+        if sharpness != 1.0:
+            assert overconfidence(told, phase) > 0.04
+
+    def test_a_reading_that_makes_no_sense_is_refused(self):
+        with pytest.raises(ValueError, match="expected 0 < down_below"):
+            Reading(down_below=0.7, upright_above=0.3)
+
+    def test_the_first_and_the_last_stretch_may_be_short(self):
+        upright = np.repeat([0.1, 0.9, 0.1, 0.9], [2, 10, 2, 2])
+        assert phases(upright, Reading(shortest=5)).tolist() == [0] * 2 + [1] * 14
