@@ -24,7 +24,6 @@ from real2sim.parties import unseen_recordings
 from real2sim.rows import OURS, row_named
 from real2sim.run import Run, RunError, write_text
 from real2sim.stages import converted_sequences, unseen_sequences
-from real2sim.views import aligned
 from real2sim.windows import Sequence, cut, people, stitch
 
 
@@ -46,12 +45,10 @@ def asked(run: Run) -> tuple[Question, ...]:
 
 def answer(run: Run, question: Question, way: str, seed: int, fold: int | None) -> list[np.ndarray]:
     """Answers to a question from the test recordings: (T,) numbers, or (T, classes) probabilities."""
-    row = row_named(OURS)
+    row, model = row_named(OURS), model_of(question, way)
     assert row.converter is not None
-    read_aligned = way == "converted" and row.converter.view is aligned
-    model = model_of(question, "aligned" if read_aligned else way)
     network, statistics, _ = load_network(place(run, model, seed, fold))
-    if way == "converted":
+    if way in ("converted", "unprepared"):
         sequences = replace(row, recogniser=model).read(converted_sequences(run, row.converter.name, seed, fold))
     else:
         sequences = model.view(unseen_sequences(run, fold))

@@ -1,12 +1,13 @@
 """Other questions than the phase, asked of networks that were trained on simulation alone.
 
-A converter that has seen labels of phases should serve them all. Each question is answered from the test recordings as
-they are, aligned, converted by the two-encoder model, and by a head on the trunk of the recogniser that was fine-tuned
-on the same labels of phases. The truth comes from the joints, by one rule for both domains.
+A converter that has seen labels of phases should serve them all. The truth comes from the joints, by one rule for both
+domains. Each question is answered from the test recordings in the `WAYS`. What a converter gives is a domain of its own
+(one mounting, one wearer's build), so that whoever reads it best has learnt from the simulation *as converted*: the
+simulation passes through the same converter, and its answers are as free as they were before.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,22 +17,31 @@ from torch import Tensor
 from torch.nn import functional
 
 from generators.store import Dataset
+from real2sim.conversion import convert
 from real2sim.material import Material, simulated_sequences
 from real2sim.method import Model, Trained
+from real2sim.methods.ours import OURS
 from real2sim.methods.recognisers import FINE_TUNED
 from real2sim.networks import Recogniser, Sizes, reproducible
 from real2sim.recordings import Recording
 from real2sim.recordings.recording import LANDMARKS
 from real2sim.training import Batches, TrainingSettings, fit, phase_loss
 from real2sim.views import aligned
-from real2sim.windows import Sequence, Windows, cut_like
+from real2sim.windows import Sequence, Statistics, Windows, cut_like, statistics_of
 
 HIPS = (LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip"))
 NEAR = 0.1
 """Share of the drop within which a sample counts as stand or as bottom (assumed)."""
 
 STAND, DESCENT, BOTTOM, ASCENT = range(4)
-WAYS = ("raw", "aligned", "converted", "trunk")
+WAYS: Mapping[str, str] = {
+    "raw": "the recordings as they are, by a network taught on the simulation",
+    "aligned": "the same, with both sides turned to gravity and scaled",
+    "converted": "converted recordings, by a network taught on the converted simulation",
+    "unprepared": "converted recordings, by the network that was taught on the simulation as it is",
+    "trunk": "the recordings as they are, by a head on the recogniser that was fine-tuned on the same labels of phases",
+}
+"""How a question is answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,34 +144,47 @@ def movement_of_recording(recording: Recording, sequence: Sequence) -> Movement:
     return Movement(height=height, repetition=sequence.repetition, correct=np.full(len(sequence), correct))
 
 
-def teach(material: Material, *, question: Question, trunk: str = "") -> Trained:
-    """Trains a network to answer a question, on simulation alone; with a trunk, only its head.
+def teach(material: Material, *, question: Question, trunk: str = "", converter: str = "") -> Trained:
+    """Trains a network to answer a question, on simulation alone.
 
     Args:
         material: Of the question's simulation.
         question: What is asked.
         trunk: A recogniser that the model needs, whose recurrent layer is taken and left as it is.
+        converter: A converter that the model needs, which the simulation passes through first.
     """
     start = material.trained(trunk) if trunk else None
-    simulated = material.simulated(start and start.statistics)
-    parts = simulated_sequences(material.run, material.model.simulation)
+    parts, statistics = _simulation(material, material.trained(converter) if converter else None)
+    statistics = start.statistics if start else statistics
     dataset = Dataset(material.run.simulation(material.model.simulation))
     answers = question.truth(movement_of_dataset(dataset))
     before = dataset.offsets("sample")
-    batches = [
-        _with_answers(windows, [answers[before[s.repetition[0]] :][: len(s)] for s in part], question)
-        for windows, part in zip((simulated.train, simulated.validation), parts, strict=False)
-    ]
+    train, validation = (
+        _with_answers(
+            material.cut(part, statistics), [answers[before[s.repetition[0]] :][: len(s)] for s in part], question
+        )
+        for part in parts
+    )
     with reproducible(material.seed):
-        network = Recogniser(Sizes(channels=len(simulated.statistics.channels), phases=max(1, question.classes)))
+        network = Recogniser(Sizes(channels=len(statistics.channels), phases=max(1, question.classes)))
         if start:
             assert isinstance(start.network, Recogniser)
             network.rnn.load_state_dict(start.network.rnn.state_dict())
             network.rnn.requires_grad_(False)
         loss = partial(_loss, network, question)
         settings = material.settings(TrainingSettings())
-        curve = fit(network, loss, batches[0], batches[1], settings, checkpoint=material.checkpoint)
-    return Trained(network=network, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
+        curve = fit(network, loss, train, validation, settings, checkpoint=material.checkpoint)
+    notes = {"curve": curve, "simulation": material.model.simulation, "digest": dataset.digest}
+    return Trained(network=network, statistics=statistics, notes=notes)
+
+
+def _simulation(material: Material, via: Trained | None) -> tuple[list[list[Sequence]], Statistics]:
+    """Training and validation part of the simulation, converted where there is a converter, and their scale."""
+    parts = [material.model.view(part) for part in simulated_sequences(material.run, material.model.simulation)[:2]]
+    if via is None:
+        return parts, statistics_of(parts[0])
+    sizes = {"window": material.run.config.window, "stride": material.run.config.stride}
+    return [convert(via.network, part, via.statistics, **sizes) for part in parts], via.statistics
 
 
 def _with_answers(windows: Windows, answers: list[np.ndarray], question: Question) -> Batches:
@@ -182,17 +205,27 @@ def _loss(network: Recogniser, question: Question, batch: Batches) -> Tensor:
 
 
 def model_of(question: Question, way: str) -> Model:
-    """The model that answers a question in one of `WAYS`; raw and converted recordings are read by the same one."""
+    """The model that answers a question in one of `WAYS`."""
+    train, converter = partial(teach, question=question), OURS.converter
+    assert converter is not None
     if way == "trunk":
         return Model(
             name=f"{question.name}-trunk",
-            train=partial(teach, question=question, trunk=FINE_TUNED.name),
+            train=partial(train, trunk=FINE_TUNED.name),
             uses="labels",
             simulation=question.simulation,
             needs=(FINE_TUNED,),
         )
-    train = partial(teach, question=question)
-    if way == "aligned":
+    if way == "converted":
+        return Model(
+            name=f"{question.name}-converted",
+            train=partial(train, converter=converter.base),
+            uses="labels",
+            simulation=question.simulation,
+            needs=(converter,),
+            view=converter.view,
+        )
+    if way == "aligned" or (way == "unprepared" and converter.view is aligned):
         return Model(name=f"{question.name}-aligned", train=train, simulation=question.simulation, view=aligned)
     return Model(name=question.name, train=train, simulation=question.simulation)
 
