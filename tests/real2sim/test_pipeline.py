@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from small_run import config
 
 from real2sim import stages
 from real2sim.cli import runs
@@ -21,7 +22,7 @@ from real2sim.parties import _read, adaptation_recordings, unseen_recordings
 from real2sim.pipeline import ALL_STAGES, complete
 from real2sim.recordings.plain import read_folder
 from real2sim.rows import TABLE
-from real2sim.run import Config, Run, RunError
+from real2sim.run import Run, RunError
 
 COMMAND = [sys.executable, "-m", "real2sim.cli"]
 
@@ -31,43 +32,6 @@ def squat(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
         [*COMMAND, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=300
     )
-
-
-@pytest.fixture(scope="session")
-def recordings(tmp_path_factory) -> Path:
-    from real2sim.simulation import make_stand_ins
-
-    folder = tmp_path_factory.mktemp("recordings") / "stand-in"
-    make_stand_ins(folder, people=4, seed=0, jobs=2, progress=False)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def simulated(tmp_path_factory) -> Path:
-    from generators.produce import produce
-    from generators.recipe import randomised
-    from generators.repetition import make_repetitions
-
-    folder = tmp_path_factory.mktemp("simulated") / "randomised"
-    produce(randomised(repetitions=60), folder, make=make_repetitions, jobs=2, progress=False)
-    return folder
-
-
-def config(recordings: Path, simulated: Path, **changes) -> Config:
-    values = {
-        "real": str(recordings),
-        "subjects": (1, 2),
-        "test": str(recordings),
-        "test_subjects": (3, 4),
-        "sim": str(simulated),
-        "reps": 24,
-        "labels": 10,
-        "channels": ("watch", "range"),
-        "seeds": 2,
-        "effort": 0.1,
-        "stand_in": True,
-    }
-    return Config(**{**values, **changes})
 
 
 @pytest.fixture(scope="session")

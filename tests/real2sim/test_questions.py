@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 
 from real2sim.evaluation import Amounts, amount_difference, amount_mean
+from real2sim.methods.ours import OURS
 from real2sim.methods.questions import (
     ASCENT,
     BOTTOM,
     DESCENT,
+    QUESTIONS,
     STAND,
     Movement,
     done_correctly,
     drop_below_standing,
     drop_of_repetition,
     four_parts,
+    model_of,
 )
 
 
@@ -70,3 +73,12 @@ def test_errors_are_averaged_over_people_and_seeds_and_paired():
     assert gained == pytest.approx((2.0, 2.0))
     with pytest.raises(ValueError, match="same people"):
         amount_difference(worse, amounts("few", errors[:, :4]), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+def test_who_reads_converted_recordings_was_taught_on_the_converted_simulation(question):
+    model = model_of(question, "converted")
+    assert OURS.converter in model.needs
+    assert model.view is OURS.converter.view
+    assert model.uses == OURS.converter.uses
+    assert model_of(question, "unprepared").uses == model_of(question, "raw").uses == "nothing"

@@ -1,0 +1,149 @@
+"""Nothing of the test recordings reaches a network, a statistic or a choice; senseless labels teach nothing."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_run import config
+
+from real2sim import stages, training
+from real2sim.conversion import convert
+from real2sim.material import place
+from real2sim.method import Model
+from real2sim.methods.questions import MODELS
+from real2sim.networks import Recogniser, load_network
+from real2sim.parties import adaptation_recordings, deal_people, on_grid
+from real2sim.recordings import Recording, Stream
+from real2sim.recordings.plain import read_folder, write_folder
+from real2sim.rows import TABLE, models_of, row_named, with_needs
+from real2sim.run import Run
+from real2sim.windows import cut
+
+FOLD = 0
+
+
+def altered(recordings: Path, out: Path, who: Iterable[int], how: Callable[[Recording], Recording]) -> Path:
+    """A copy of recordings in which those of some people are others."""
+    people = set(who)
+    write_folder(out, [how(r) if r.subject in people else r for r in read_folder(recordings)])
+    return out
+
+
+def another(recording: Recording) -> Recording:
+    """The same devices and the same clock, but other readings and the opposite labels."""
+    rng = np.random.default_rng(recording.subject)
+    assert recording.labels is not None
+    changes = {
+        name: dataclasses.replace(stream, values=stream.values[::-1] * rng.uniform(0.5, 2.0, stream.values.shape))
+        for name, stream in recording.streams().items()
+        if isinstance(stream, Stream)
+    }
+    phase = np.where(recording.labels.phase < 0, -1, 1 - recording.labels.phase).astype(np.int8)
+    return dataclasses.replace(recording, labels=dataclasses.replace(recording.labels, phase=phase), **changes)
+
+
+def shuffled(recording: Recording) -> Recording:
+    """The same readings with every label at the moment of another."""
+    assert recording.labels is not None
+    phase = np.random.default_rng(recording.subject).permutation(recording.labels.phase)
+    return dataclasses.replace(recording, labels=dataclasses.replace(recording.labels, phase=phase))
+
+
+def trained(run: Run, models: Iterable[Model], fold: int | None) -> Run:
+    """The run with these models trained with its first seed, each after its needs."""
+    stages.check_parties(run)
+    run.save()
+    stages.simulate(run, models, jobs=1, progress=False)
+    for model in models:
+        stages.train(run, model.name, run.config.seed, None if model.uses == "nothing" else fold)
+    return run
+
+
+def content(run: Run, model: Model, fold: int | None) -> tuple[bytes, bytes]:
+    """Weights, and statistics, curves and choices, as they were saved."""
+    path = place(run, model, run.config.seed, fold)
+    return path.with_suffix(".safetensors").read_bytes(), path.with_suffix(".json").read_bytes()
+
+
+ALL = with_needs([*models_of(TABLE).values(), MODELS["depth-converted"], MODELS["depth-trunk"]])
+
+
+@pytest.fixture(scope="module")
+def runs(recordings, simulated, tmp_path_factory) -> dict[str, Run]:
+    """Runs that differ in the recordings of the people who are tested, or of those who are adapted to."""
+    folder = tmp_path_factory.mktemp("leaks")
+    options: dict = {"subjects": None, "test_subjects": None, "folds": 2, "seeds": 1, "labels": 6, "effort": 0.01}
+    tested = deal_people(config(recordings, simulated, **options))[FOLD]
+    adapted = {r.subject for r in read_folder(recordings)} - set(tested)
+    folders = {
+        "as it is": recordings,
+        "others tested": altered(recordings, folder / "tested", tested, another),
+        "others adapted": altered(recordings, folder / "adapted", adapted, another),
+    }
+    made = {}
+    for name, real in folders.items():
+        own = config(real, simulated, **options, reps=12)
+        chosen = ALL if name != "others adapted" else models_of(["dann", "fine-tuned"])
+        made[name] = trained(Run.start(folder / f"run {name}", own), chosen.values(), FOLD)
+    return made
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_people_who_are_tested_reach_no_network(runs, name):
+    one, other = (content(runs[which], ALL[name], FOLD) for which in ("as it is", "others tested"))
+    assert one == other
+
+
+@pytest.mark.parametrize("name", ["recogniser-dann", "recogniser-fine-tuned"])
+def test_people_who_are_adapted_to_do(runs, name):
+    one, other = (content(runs[which], ALL[name], FOLD) for which in ("as it is", "others adapted"))
+    assert one != other
+
+
+def balanced(run: Run, row: str) -> float:
+    """Balanced accuracy of a row on the people that it was adapted to, by their true labels."""
+    plan = row_named(row)
+    known = dataclasses.replace(run.config, real=run.config.test)
+    sequences = on_grid(known, adaptation_recordings(known), run.groups())
+    sizes = {"window": run.config.window, "stride": run.config.stride}
+    if plan.converter is not None:
+        network, statistics, _ = load_network(place(run, plan.converter, run.config.seed, None))
+        sequences = convert(network, plan.converter.view(sequences), statistics, **sizes)
+    recogniser, statistics, _ = load_network(place(run, plan.recogniser, run.config.seed, None))
+    assert isinstance(recogniser, Recogniser)
+    windows = cut(plan.read(sequences), statistics, **sizes)
+    read = training.recognise(recogniser, windows) > 0.5
+    return float(np.mean([(read == phase)[windows.phase == phase].mean() for phase in (0, 1)]))
+
+
+ROWS = ("randomised", "two-encoder@0", "two-encoder", "fine-tuned", "real-only", "all-real")
+
+
+@pytest.fixture(scope="module")
+def accuracy(recordings, simulated, tmp_path_factory) -> dict[str, dict[str, float]]:
+    """Balanced accuracy of rows with the labels as they are, and shuffled."""
+    folder = tmp_path_factory.mktemp("shuffled")
+    made = {"true": recordings, "shuffled": altered(recordings, folder / "recordings", (1, 2), shuffled)}
+    found = {}
+    for name, real in made.items():
+        own = config(real, simulated, test=str(recordings), labels=20, effort=1.0, seeds=1)
+        rows = ROWS if name == "shuffled" else ("real-only", "all-real")
+        run = trained(Run.start(folder / f"run {name}", own), models_of(rows).values(), None)
+        found[name] = {row: balanced(run, row) for row in rows}
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ["real-only", "all-real"])
+def test_shuffled_labels_teach_nothing_by_themselves(accuracy, row):
+    assert accuracy["true"][row] > 0.75, accuracy
+    assert abs(accuracy["shuffled"][row] - 0.5) < 0.1, accuracy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ["two-encoder", "fine-tuned"])
+def test_with_shuffled_labels_a_row_knows_what_the_simulation_taught(accuracy, row):
+    found = accuracy["shuffled"]
+    assert found[row] < max(found["randomised"], found["two-encoder@0"]) + 0.1, accuracy
