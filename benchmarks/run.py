@@ -18,6 +18,7 @@ CASES = {
     "mine": 20_000,
     "warp": 16,
     "walking": 120,
+    "transfer": 3000,
 }  # module in `cases` -> its size
 
 
