@@ -12,9 +12,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from generators.store import Dataset
-from real2sim import stages
+from real2sim import evidence, pictures, stages
 from real2sim.evaluation import Result
 from real2sim.material import place
+from real2sim.methods.questions import WAYS
 from real2sim.networks import load_network
 from real2sim.rows import OURS, model_named, row_named
 from real2sim.run import Run, write_text
@@ -27,7 +28,9 @@ USES = {
     "all labels": "all labels",
 }
 FEW_PEOPLE = 5
+FEW_TRAININGS = 3
 WIDE_INTERVAL = 0.15
+LEAKING = 0.65  # balanced accuracy of a linear probe above which the style is said to tell the phase (assumed)
 COLOURS = {"simulated": "#1c2024", "one-encoder": "#d9822b", "two-encoder": "#2b6cb0"}
 DRAWN = {
     "body.height_m": "height [m]",
@@ -55,10 +58,16 @@ def write_report(run: Run) -> None:
     """
     results = run.results()
     table = json.loads(run.table.read_text())
+    questions = json.loads(run.questions.read_text()) if run.questions.exists() else []
     seed, fold = run.seeds[0], run.folds[0]
     rows = {row.row for row in results}
     dataset = Dataset(run.simulation("randomised")) if run.simulation("randomised").exists() else None
     figures = {"table": _picture(draw_table(results))}
+    curve = pictures.label_curve(results, run.config.labels)
+    if curve:
+        alone = next((row for row in results if row.row == "randomised"), None)
+        figures["curve"] = _picture(pictures.draw_label_curve(curve, alone))
+    found = None
     reconstruction = None
     if {"one-encoder", OURS} <= rows:
         windows, one, two = stages.example(run, seed)
@@ -69,8 +78,11 @@ def write_report(run: Run) -> None:
     sequence = stages.unseen_sequences(run, fold)[0]
     if {"randomised", OURS} <= rows:
         figures["conversion"] = _picture(_draw_conversion(run, sequence, seed, fold))
-        curve = load_network(place(run, model_named(OURS), seed, fold))[2]["curve"]
-        figures["mine"] = _picture(draw_training(curve))
+        trained = load_network(place(run, model_named(OURS), seed, fold))[2]["curve"]
+        figures["mine"] = _picture(draw_training(trained))
+        figures["errors"] = _picture(_draw_errors(run))
+        found, drawn = _evidence(run, seed, fold)
+        figures |= drawn
     if dataset is not None:
         figures["repetition"] = _picture(draw_repetition(dataset, 0))
         figures["draws"] = _picture(draw_draws(dataset))
@@ -78,7 +90,10 @@ def write_report(run: Run) -> None:
         title="Real2Sim on stand-in recordings" if run.config.stand_in else "Real2Sim on recordings of people",
         subtitle=_subtitle(run, table),
         channels=", ".join(run.groups()),
-        warnings=_warnings(run, results, table),
+        warnings=[*_warnings(run, results, table), *_weak_evidence(found, questions)],
+        questions=[_question(item) for item in questions],
+        evidence=found and {name: f"{value:.2f}" for name, value in found["leaks"].items()},
+        told=found and {name: f"{100 * value:.0f}" for name, value in found["told_apart"].items()},
         rows=[_row(row) for row in results],
         differences=[_difference(item) for item in table["differences"]],
         seeds=run.config.seeds,
@@ -91,6 +106,41 @@ def write_report(run: Run) -> None:
         command=f"Configuration: {json.dumps(asdict(run.config))}",
     )
     write_text(run.report, page)
+
+
+def _evidence(run: Run, seed: int, fold: int | None) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+    """What conversion did, by the first training, as figures (kept in the run) and as pictures."""
+    domains = evidence.domains(run, seed, fold)
+    found = {"leaks": evidence.leaks(domains, seed), "told_apart": evidence.distances(domains, seed)}
+    write_text(run.evidence, json.dumps(found, indent=1))
+    channels = {"accelerometer": "accel", "gyroscope": "gyro", "range": "range"}
+    windows = {"simulated": domains.simulated, "real": domains.real, "converted": domains.converted_real}
+    spectra = {
+        kind: {
+            name: evidence.spectrum(some, domains.statistics, [c for c in some.channels if word in c])
+            for name, some in windows.items()
+        }
+        for kind, word in channels.items()
+        if any(word in channel for channel in domains.simulated.channels)
+    }
+    return found, {
+        "told_apart": _picture(pictures.draw_distances(found["told_apart"])),
+        "spectra": _picture(pictures.draw_spectra(spectra, run.config.rate_hz)),
+        "latents": _picture(pictures.draw_latents(evidence.latents(domains))),
+    }
+
+
+def _draw_errors(run: Run) -> Figure:
+    """Where in a repetition the recordings as they are and converted are read wrongly, over all folds and seeds."""
+    parts = [(seed, fold) for seed in run.seeds for fold in run.folds]
+    sequences = [sequence for _, fold in parts for sequence in stages.unseen_sequences(run, fold)]
+    errors, down = {}, np.zeros(0)
+    for name, row in _READINGS.items():
+        predicted = [
+            p for seed in run.seeds for fold in run.folds for p in stages.read_predictions(run, row, seed, fold)
+        ]
+        errors[name], down = evidence.errors_over_repetition(sequences, predicted)
+    return pictures.draw_errors(errors, down)
 
 
 def _template() -> jinja2.Template:
@@ -114,6 +164,8 @@ def _warnings(run: Run, results: list[Result], table: dict) -> list[str]:
         warnings.append("The recordings are stand-ins: another simulation. Nothing here is a claim about people.")
     if len(results[0].people) < FEW_PEOPLE:
         warnings.append(f"Only {len(results[0].people)} people were tested; the intervals say little about others.")
+    if run.config.seeds < FEW_TRAININGS:
+        warnings.append(f"Every row has {run.config.seeds} of {FEW_TRAININGS} trainings or more that a claim needs.")
     ours = rows.get(OURS)
     if ours is None:
         return warnings
@@ -126,6 +178,37 @@ def _warnings(run: Run, results: list[Result], table: dict) -> list[str]:
         if name in rows and ours.accuracy <= rows[name].accuracy:
             warnings.append(f"Conversion is no better here than {what}.")
     return warnings
+
+
+def _weak_evidence(found: dict[str, dict[str, float]] | None, questions: list[dict]) -> list[str]:
+    warnings = []
+    if found and found["leaks"]["style_probe"] > LEAKING:
+        percent = 100 * found["leaks"]["style_probe"]
+        warnings.append(
+            f"The style of a window still tells its phase ({percent:.0f} % by a linear probe; 50 is by chance)."
+        )
+    for item in questions:
+        raw = next(row for row in item["rows"] if row["way"] == "raw")
+        if raw["conversion_better_by_interval"][0] <= 0:
+            warnings.append(f"For the question of {item['question']}, conversion is not surely better than none.")
+    return warnings
+
+
+def _question(item: dict) -> dict:
+    rows = [
+        {
+            "way": row["way"],
+            "meaning": WAYS[row["way"]],
+            "value": f"{row['value']:.1f}",
+            "interval": "{:.1f} to {:.1f}".format(*row["interval"]),
+            "gain": "" if row["way"] == "converted" else f"{row['conversion_better_by']:+.1f}",
+            "gained": ""
+            if row["way"] == "converted"
+            else "{:.1f} to {:.1f}".format(*row["conversion_better_by_interval"]),
+        }
+        for row in item["rows"]
+    ]
+    return {"name": item["question"], "measure": item["measure"], "rows": rows}
 
 
 def _row(result: Result) -> dict:

@@ -163,6 +163,11 @@ class Run:
         return self.folder / "questions.json"
 
     @property
+    def evidence(self) -> Path:
+        """Figures of the report about what conversion did, as JSON."""
+        return self.folder / "evidence.json"
+
+    @property
     def report(self) -> Path:
         """The report."""
         return self.folder / "report.html"

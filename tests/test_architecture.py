@@ -28,6 +28,7 @@ HOMES = {
     "matplotlib": (
         "generators/card.py",
         "real2sim/report.py",
+        "real2sim/pictures.py",
         "real2sim/signal_panel.py",
         "real2sim/film.py",
         "real2sim/validation/page.py",
