@@ -12,7 +12,7 @@ from torch import Tensor
 from real2sim import stages
 from real2sim.conversion import convert
 from real2sim.material import place, simulated_sequences
-from real2sim.mutual_information import estimate_mutual_information
+from real2sim.mutual_information import FEWEST_PAIRS, estimate_mutual_information
 from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible
 from real2sim.rows import OURS, row_named
 from real2sim.run import Run
@@ -128,7 +128,8 @@ def leaks(found: Domains, seed: int) -> dict[str, float]:
 
     Returns:
         "style_probe" and "content_probe": how well a linear probe reads the phase in the middle of a window from its
-        style, and from the content there; "independent_nats": I(content; style) by an estimator of its own.
+        style, and from the content there; "independent_nats": I(content; style) by an estimator of its own, where
+        there are windows enough.
     """
     windows = found.simulated
     content = apply(found.network.content, windows.values)
@@ -136,13 +137,16 @@ def leaks(found: Domains, seed: int) -> dict[str, float]:
     middle = windows.phase.shape[1] // 2
     known = windows.phase[:, middle] >= 0
     phase, half = windows.phase[known, middle], windows.sequence[known] % 2
-    moments = np.linspace(0, content.shape[1] - 1, MOMENTS).round().astype(int)
-    return {
+    told = {
         "style_probe": probe(style[known], phase, half),
         "content_probe": probe(content[known, middle], phase, half),
-        "independent_nats": estimate_mutual_information(
-            content[:, moments].reshape(len(content), -1), style, generator=torch.Generator().manual_seed(seed)
-        ),
+    }
+    if len(content) < FEWEST_PAIRS:
+        return told
+    moments = np.linspace(0, content.shape[1] - 1, MOMENTS).round().astype(int)
+    pairs = content[:, moments].reshape(len(content), -1), style
+    return told | {
+        "independent_nats": estimate_mutual_information(*pairs, generator=torch.Generator().manual_seed(seed))
     }
 
 

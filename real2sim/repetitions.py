@@ -89,14 +89,16 @@ def _edges(phase: np.ndarray) -> np.ndarray:
 
 def _without_short(phase: np.ndarray, shortest: int) -> np.ndarray:
     """Phases in which the shortest inner stretch has become part of its neighbours until none is too short."""
-    phase = phase.copy()
-    while len(edges := _edges(phase)) > 3:
-        lengths = np.diff(edges)[1:-1]
-        k = int(lengths.argmin())
+    if not len(phase):
+        return phase
+    lengths = np.diff(_edges(phase))
+    while len(lengths) > 2:
+        k = 1 + int(lengths[1:-1].argmin())
         if lengths[k] >= shortest:
             break
-        phase[edges[k + 1] : edges[k + 2]] ^= 1
-    return phase
+        lengths = np.concatenate([lengths[: k - 1], [lengths[k - 1 : k + 2].sum()], lengths[k + 2 :]])
+    alternating = (phase[0] + np.arange(len(lengths))) % 2
+    return np.repeat(alternating, lengths).astype(np.int8)
 
 
 def tempered(upright: np.ndarray, temperature: float) -> np.ndarray:

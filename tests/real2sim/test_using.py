@@ -307,7 +307,7 @@ class TestCalibration:
         logits = rng.normal(0, 2, 4000)
         phase = (rng.random(4000) < 1 / (1 + np.exp(-logits))).astype(np.int8)
         told = 1 / (1 + np.exp(-sharpness * logits))
-        reading = calibrate([told], [phase], 20.0)
+        reading = calibrate(np.split(told, 40), np.split(phase, 40), 20.0)
         assert reading.temperature == pytest.approx(sharpness, rel=0.15)
         assert overconfidence(tempered(told, reading.temperature), phase) < 0.03
         if sharpness != 1.0:
