@@ -84,7 +84,8 @@ class Motion:
         uneven_arms_deg: How much further the leading side's arm goes.
         knee_valgus_m: How far the knees come inwards at the bottom; negative outwards.
         heel_rise_deg: Rotation of both feet about the balls at the bottom.
-        pelvis_roll_deg: Drop of the pelvis on the leading side at the bottom; the weight shifts there too.
+        pelvis_roll_deg: Drop of the pelvis on the leading side at the bottom, or half-way down to a seat; the weight
+            shifts there too.
         butt_wink_deg: Backward tilt of the pelvis under a still trunk in the last third of the way down.
         trunk_swing_deg: Swing of the trunk backwards while the arms move.
         sway_deg: Amplitude (rms) of the involuntary movement of arms (1.0 of it), trunk (0.2) and balance.

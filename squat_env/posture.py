@@ -179,7 +179,7 @@ def balance_target(geometry: Geometry, motion: Motion, exercise: Exercise, path:
     if exercise.straight_trail:
         share = _share_of_straight_trail(geometry, motion, depth)
     target = trail + share[:, None] * (lead - trail)
-    target[:, 1] += geometry.side * ROLL_SHIFT_M * motion.pelvis_roll_deg * depth
+    target[:, 1] += geometry.side * ROLL_SHIFT_M * _roll_deg(motion, exercise, depth)
     return target
 
 
@@ -227,7 +227,8 @@ def pose(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, pla
 
 def shape(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, sway: Sway) -> Shape:
     """What of the poses at K points of a path does not depend on where the pelvis is."""
-    lean, tilt, roll, bend = _trunk(geometry, motion, path)
+    lean, tilt, bend = _trunk(motion, path)
+    roll = -geometry.side * np.deg2rad(_roll_deg(motion, exercise, path.depth))
     count = len(path.depth)
     back = geometry.seat_radius * _rolled_back(motion, path, tilt)
     if exercise.height == "floor":
@@ -283,8 +284,13 @@ def _rolled_back(motion: Motion, path: Path, tilt: np.ndarray) -> np.ndarray:
     return np.where(path.settle > 0, np.deg2rad(motion.lean_deg * (1.0 - motion.lumbar_share)) - tilt, 0.0)
 
 
-def _trunk(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Lean of the trunk, tilt and roll of the pelvis, flexion of the knees, each (K,) [rad]."""
+def _roll_deg(motion: Motion, exercise: Exercise, depth: np.ndarray) -> np.ndarray:
+    """Drop (K,) of the pelvis on the leading side [deg]; a seat levels whoever sits down on it."""
+    return motion.pelvis_roll_deg * (np.sin(np.pi * depth) if exercise.height == "seat" else depth)
+
+
+def _trunk(motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lean of the trunk, tilt of the pelvis, flexion of the knees, each (K,) [rad]."""
     depth = path.depth
     lean = motion.standing_lean_deg + depth * (motion.lean_deg - motion.standing_lean_deg)
     lean = lean + path.settle * (motion.seated_lean_deg - lean)
@@ -294,9 +300,8 @@ def _trunk(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, 
         tilt = tilt - motion.butt_wink_deg * late**2 * (3.0 - 2.0 * late)
     if motion.trunk_swing_deg:
         lean = lean - motion.trunk_swing_deg * np.sin(np.pi * np.clip(depth, 0.0, 1.0))
-    roll = -geometry.side * motion.pelvis_roll_deg * depth
     bend = motion.standing_knee_deg + depth * (motion.knee_flexion_deg - motion.standing_knee_deg)
-    return np.deg2rad(lean), np.deg2rad(tilt), np.deg2rad(roll), np.deg2rad(np.abs(bend))
+    return np.deg2rad(lean), np.deg2rad(tilt), np.deg2rad(np.abs(bend))
 
 
 def heel_rise(geometry: Geometry, motion: Motion, path: Path) -> np.ndarray:

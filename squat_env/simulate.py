@@ -12,7 +12,7 @@ from squat_env.stepping import Controller, Moment, Stepper
 
 FALLEN_HEIGHT = 0.5  # pelvis height over its planned height below which the person has fallen
 MOST_SUNK_M = 0.02  # into the floor that carries a standing person
-USUALLY_SUNK_M, USUAL_STIFFNESS = 0.0008, 2000.0  # m; upwards acceleration per metre sunk there, 1/s^2
+USUALLY_SUNK_M, USUAL_STIFFNESS = 0.001, 1200.0  # m; upwards acceleration per metre sunk there, 1/s^2
 SUNK_M, SINKINGS = 5e-6, 12  # how exactly, and tries for it
 
 

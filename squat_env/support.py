@@ -9,7 +9,7 @@ from squat_env.placement import SIDES
 SEAT_BACK_M = 0.08  # how far behind the hip centres an upright pelvis rests on a seat
 # Stiffness [1/s^2] and damping [1/s] of contact with the floor (1) and the seat (2), negative as MuJoCo takes them.
 # Standing feet creep by the acceleration of their joints' own turning over the damping, so the floor has much of it.
-SOLREF = {1: [-10000, -580], 2: [-5000, -330]}
+SOLREF = {1: [-3500, -650], 2: [-5000, -330]}
 EXTRAS = 1  # geom group of what is drawn but is no part of the body's volume: soles, devices, loads
 SKIN = (0.85, 0.68, 0.58, 1)
 

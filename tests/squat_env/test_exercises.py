@@ -47,6 +47,16 @@ def test_a_fault_is_as_severe_as_asked(exercise, fault):
         assert np.isclose(severities(drawn.motion, drawn.body)[fault], severity, atol=1e-6)
 
 
+def test_a_seat_levels_who_sits_down_askew():
+    seeds = Seeds(seed=21, index=50)
+    prepared = prepare(Population(), seeds, exercise="sit_to_stand", faults={"asymmetry": 0.9})
+    reference = prepared.reference
+    roll = np.rad2deg(2 * np.arcsin(np.abs(reference.qpos[:, 4])))
+    assert roll.max() > 0.9 * prepared.draw.motion.pelvis_roll_deg
+    assert roll[reference.depth > 0.999].max() < 0.1  # else one side would be pushed through the seat
+    assert judge(prepared.model, reference, simulate(prepared.model, reference)).heel_m < 0.005
+
+
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_every_fault_of_an_exercise_is_known(exercise):
     assert set(EXERCISES[exercise].faults) <= set(FAULTS)
