@@ -270,11 +270,6 @@ def _place(
     raise ValueError(f"no placement outside the body in {ATTEMPTS} draws ({dict(redraws)}); widen PlacementRanges")
 
 
-def device_inside(model: mujoco.MjModel) -> str | None:
-    """Name of a device that is inside the standing body, None if both are outside; see `devices_inside`."""
-    return devices_inside(model, mujoco.MjData(model), range(1)).get(0)
-
-
 def devices_inside(model: mujoco.MjModel, data: mujoco.MjData, mountings: Iterable[int]) -> dict[int, str]:
     """For each mounting with a device more than `EMBEDDED_M` inside the standing body, as data begin: which it is.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 ROUNDS = 9
 ACTION = 0.05  # standard deviation of what a policy adds
-LANES = 8
+LANES = (8, 32)
 
 
 def measure(sets: int) -> dict[str, float]:
@@ -23,7 +23,8 @@ def measure(sets: int) -> dict[str, float]:
         figures |= _single(sets, rate)
     figures["humanoid_v5_step_over_raw"] = _humanoid()
     for rate in (20, 100):
-        figures |= _lanes(rate)
+        for lanes in LANES:
+            figures |= _lanes(rate, lanes)
     return figures
 
 
@@ -161,12 +162,12 @@ def _humanoid(steps: int = 200) -> float:
     return least["steps"] / least["raw"]
 
 
-def _lanes(rate: int) -> dict[str, float]:
+def _lanes(rate: int, lanes: int) -> dict[str, float]:
     """How much faster lanes go on two threads than on one, with what the machine makes of raw stepping beside it."""
     import gymnasium as gym
 
     made = {
-        threads: gym.make_vec("SquatSensor-v0", num_envs=LANES, threads=threads, control_hz=rate) for threads in (1, 2)
+        threads: gym.make_vec("SquatSensor-v0", num_envs=lanes, threads=threads, control_hz=rate) for threads in (1, 2)
     }
     raw = {threads: _raw_lanes(env, threads) for threads, env in made.items()}
     actions = np.zeros(made[1].action_space.shape, np.float32)
@@ -181,7 +182,9 @@ def _lanes(rate: int) -> dict[str, float]:
                     call()
                     took[name, threads].append(time.perf_counter() - start)
     fast = {key: float(np.percentile(values, 10)) for key, values in took.items()}
-    return {f"{name}_2_threads_speedup_{rate}hz": fast[name, 1] / fast[name, 2] for name in ("env", "raw")}
+    return {
+        f"{name}_2_threads_speedup_{lanes}_lanes_{rate}hz": fast[name, 1] / fast[name, 2] for name in ("env", "raw")
+    }
 
 
 def _raw_lanes(env, threads: int) -> Callable[[], object]:

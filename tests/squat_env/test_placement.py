@@ -18,7 +18,7 @@ from squat_env.placement import (
     rotation,
     sample_placement,
 )
-from squat_env.population import Population, Seeds, device_inside, prepare
+from squat_env.population import Population, Seeds, devices_inside, prepare
 from squat_env.spots import ANYWHERE, PHONE_SPOTS
 from squat_env.surface import MOST_LIFTED_M, PRESSED_M, Capsule, Ellipsoid, box_points, lift
 from squat_env.wobble import Looseness
@@ -153,6 +153,10 @@ def test_one_mounting_for_all_still_has_random_places():
 def test_everything_drawn_can_be_stored():
     for _, value in flatten(drawn(count=1)[0], "placement"):
         assert np.asarray(value).dtype.kind in "bifU"
+
+
+def device_inside(model) -> str | None:
+    return devices_inside(model, mujoco.MjData(model), range(1)).get(0)
 
 
 @pytest.mark.parametrize("body", sorted(BODIES))
