@@ -279,8 +279,6 @@ def _dynamics(
     found = inverse_dynamics(model, data, *moving, supports, compliance, with_push=feedback is not None)
     _refuse_leap(found.ground)
     torque, _ = Spline(found.torque, every / PLAN_HZ).fine(every * FINER, count)
-    if feedback is None and exercise.height != "floor":
-        return torque, None
     _refuse_imbalance(exercise, geometry, motion, path, moving[0], found.pressure)
     if exercise.straight_trail:
         _refuse_light_foot(found.carried)
@@ -405,12 +403,10 @@ def _refuse_imbalance(
         seat = np.maximum(behind, feet * (pressure[:, 0] > geometry.ankles[:, 0].max()))
         beyond = np.where(path.settle > 0, seat, feet)
     else:
-        alone = (path.shift > ALONE_SHIFT) & exercise.lifts
-        beyond = np.where(
-            alone,
-            _beyond(_soles(geometry, motion, (1 - geometry.lead,)), pressure),
-            _beyond(_soles(geometry, motion, (0, 1)), pressure),
-        )
+        beyond = _beyond(_soles(geometry, motion, (0, 1)), pressure)
+        if exercise.lifts:
+            alone = _beyond(_soles(geometry, motion, (1 - geometry.lead,)), pressure)
+            beyond = np.where(path.shift > ALONE_SHIFT, alone, beyond)
     if beyond.max() > 0:
         raise InfeasibleMotion(
             "balance",
