@@ -10,7 +10,7 @@ from real2sim.method import AMOUNT, Model
 from real2sim.methods.adapted import Adversarial, covariance_distance
 from real2sim.methods.cyclegan import CycleTranslator
 from real2sim.methods.ours import OURS
-from real2sim.networks import Sizes
+from real2sim.networks import Recogniser, Sizes
 from real2sim.rows import (
     ABLATIONS,
     DEFAULT,
@@ -85,13 +85,13 @@ def test_a_model_cannot_see_more_than_it_says():
 def test_covariances_are_compared_as_published():
     rng = np.random.default_rng(0)
     one, other = rng.normal(size=(50, 4)), rng.normal(size=(30, 4)) * 2
-    expected = ((np.cov(one.T) - np.cov(other.T)) ** 2).sum() / (4 * 4)
+    expected = ((np.cov(one.T) - np.cov(other.T)) ** 2).sum() / (4 * 4**2)
     assert float(covariance_distance(torch.as_tensor(one), torch.as_tensor(other))) == pytest.approx(expected)
 
 
 def test_the_adversary_learns_to_tell_and_the_features_to_hide():
     torch.manual_seed(0)
-    network = Adversarial(SIZES)
+    network = Adversarial(Recogniser(SIZES))
     features = [torch.randn(6, 5, 16, requires_grad=True) for _ in range(2)]
     gradient = {}
     for strength in (-1.0, 0.5):
