@@ -8,10 +8,12 @@ from collections.abc import Sequence as ListLike
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from real2sim.windows import FIELDS, Statistics
 
+STANDARD_GRAVITY = 9.81  # m/s^2
+ACCEL_SCALE, GYRO_SCALE = 3.0, 1.0  # m/s^2 and rad/s, of people's movements; brings the channels near unit size
 TURN_RAD = 0.3  # standard deviation of a turn about each axis; a strap and a pocket vary by 15-25 degrees
 
 
@@ -60,3 +62,53 @@ def _rotation(vector: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1)
     return torch.linalg.matrix_exp(cross.reshape(-1, 3, 3))
+
+
+class AlongGravity(nn.Module):
+    """Windows with four channels more a device, which no mounting changes.
+
+    They are the parts of acceleration and angular velocity along the device's mean acceleration over the window, which
+    is taken for the vertical, and the lengths of what is across it.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: int, devices: ListLike[ListLike[int]]):
+        super().__init__()
+        self.devices = devices
+        self.channels = channels + 4 * len(devices)
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
+
+    def scale(self, mountings: Mountings) -> None:
+        """Takes the scale of the channels over."""
+        self.mean.copy_(mountings.mean)
+        self.std.copy_(mountings.std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised (B, W, C) to (B, W, C + 4 a device)."""
+        measured = x * self.std + self.mean
+        return torch.cat([x, *(part for device in self.devices for part in _along_and_across(measured, device))], -1)
+
+
+def _along_and_across(measured: Tensor, device: ListLike[int]) -> list[Tensor]:
+    """Four channels (B, W, 1) of the device whose accelerometer and gyroscope start in these columns."""
+    accel, gyro = (measured[..., first : first + 3] for first in device)
+    mean = accel.mean(1, keepdim=True)
+    up = mean / (mean.norm(dim=-1, keepdim=True) + 1e-3)
+    return [
+        (_dot(accel, up) - STANDARD_GRAVITY) / ACCEL_SCALE,
+        _length(accel - _dot(accel, up) * up) / ACCEL_SCALE,
+        _dot(gyro, up) / GYRO_SCALE,
+        _length(gyro - _dot(gyro, up) * up) / GYRO_SCALE,
+    ]
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    return (one * other).sum(-1, keepdim=True)
+
+
+def _length(vectors: Tensor) -> Tensor:
+    """With a gradient at nothing too."""
+    return (_dot(vectors, vectors) + 1e-4).sqrt()

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from real2sim.mountings import AlongGravity
 from real2sim.windows import Statistics
 
 LOG_VAR_BOUND = 8.0  # standard deviations from 0.02 to 55; an unbounded log-variance ends in NaN
@@ -33,6 +34,8 @@ class Sizes:
         style: Zs; the one-encoder VAE's whole latent has `content + style`.
         phases: Classes of the recogniser.
         learn_weights: The decoder's weights of the two latents are learnt; otherwise both are 1.
+        devices: Of devices that the content encoder sees along gravity too, the first columns of accelerometer and
+            gyroscope.
     """
 
     channels: int
@@ -41,6 +44,7 @@ class Sizes:
     style: int = 16
     phases: int = 2
     learn_weights: bool = True
+    devices: tuple[tuple[int, ...], ...] = ()
 
 
 @contextmanager
@@ -71,13 +75,15 @@ class ContentEncoder(nn.Module):
     def __init__(self, sizes: Sizes):
         super().__init__()
         self.sizes = sizes
-        self.rnn = nn.GRU(sizes.channels, sizes.hidden, batch_first=True, bidirectional=True)
+        self.seen = AlongGravity(sizes.channels, sizes.devices) if sizes.devices else None
+        channels = self.seen.channels if self.seen else sizes.channels
+        self.rnn = nn.GRU(channels, sizes.hidden, batch_first=True, bidirectional=True)
         self.latent = nn.Linear(2 * sizes.hidden, sizes.content)
         self.head = nn.Linear(sizes.content, sizes.phases)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, W, C) to z_c (B, W, Zc) within [-1, 1]."""
-        return torch.tanh(self.latent(self.rnn(x)[0]))
+        return torch.tanh(self.latent(self.rnn(self.seen(x) if self.seen else x)[0]))
 
     def phases(self, x: Tensor) -> Tensor:
         """(B, W, C) to logits (B, W, phases)."""
@@ -201,7 +207,9 @@ def _replace(path: Path, content: bytes) -> None:
 def load_network(path: Path) -> tuple[nn.Module, Statistics, dict]:
     """Reads what `save_network` wrote: the network in evaluation mode, its statistics, its notes."""
     description = json.loads(path.with_suffix(".json").read_text())
-    network = KINDS[description["kind"]](Sizes(**description["sizes"]))
+    sizes = description["sizes"]
+    sizes |= {"devices": tuple(map(tuple, sizes.get("devices", ())))}
+    network = KINDS[description["kind"]](Sizes(**sizes))
     network.load_state_dict(load_file(path.with_suffix(".safetensors")))
     statistics = Statistics(
         channels=tuple(description["channels"]),

@@ -16,6 +16,7 @@ from real2sim.methods.ours import (
     Plan,
     critics_of,
     finished,
+    new_reader,
     sizes_of,
     two_encoder_model,
 )
@@ -29,9 +30,9 @@ PLAN = Plan()
 class Joint(nn.Module):
     """A two-encoder model and the heads that its content learns through."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: Sizes, reader: MovementReader):
         super().__init__()
-        self.converter, self.reader = TwoEncoderVAE(sizes), MovementReader(sizes)
+        self.converter, self.reader = TwoEncoderVAE(sizes), reader
         self.converter.content = self.reader.encoder
 
 
@@ -40,7 +41,7 @@ def joint(material: Material, *, plan: Plan, critic: str, reader: str) -> Traine
     simulated = material.simulated()
     labelled = Batches.of(material.labelled(simulated.statistics).windows)
     with reproducible(material.seed):
-        network = Joint(sizes_of(simulated, plan))
+        network = Joint(sizes_of(simulated, plan), new_reader(simulated, plan))
         windows, held_out = Batches.of(simulated.train), Batches.of(simulated.validation)
         critics = critics_of(material, plan, critic, reader)
         conversion = Conversion(network.converter, windows, simulated.statistics, plan, critics)
@@ -109,6 +110,7 @@ ROWS = (
     _without("without-fine-tuning", "the content encoder never sees a label", labels=False),
     _without("without-unlabelled", "the content encoder sees labelled windows alone", unlabelled=0.0),
     _without("phase-content", "content learnt from the phase alone", rich=False),
+    _without("without-gravity", "content read from the measured channels alone", gravity=False),
     _without("without-turning", "devices never turned in training", turned=False),
     _without("without-crossing", "style read from the very window that is decoded", crossed=False),
     _without("without-keeping", "nothing said about content under other styles", kept=0.0),

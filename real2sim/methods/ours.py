@@ -3,7 +3,8 @@
 What is added to the paper's model, each for one reason:
 
 - *Content* is learnt from all that the simulation knows of a movement (phase, height, four-part phase), so that it
-  keeps what other recognisers will ask for, and from devices turned anew in every window.
+  keeps what other recognisers will ask for, from devices turned anew in every window, and with channels along gravity
+  beside those measured, which no mounting changes.
 - *Labels* are learnt beside the simulation instead of after it, so that the few do not overwrite the many, and the
   unlabelled recordings teach through a slow average of the network (mean teacher).
 - *Crossed mountings*: the decoder gets the content of a window and the style of another window of that repetition
@@ -72,6 +73,7 @@ class Plan:
         content: Zc.
         rich: Content learns height and four-part phase too, not the phase alone.
         turned: Devices are turned anew in every window.
+        gravity: The content encoder sees every device along gravity too.
         crossed: The style comes from another window of the repetition in another mounting.
         kept: Weight of the loss of content under other styles; 0 leaves it out.
         labels: The content encoder learns from the labels.
@@ -83,6 +85,7 @@ class Plan:
     content: int = 8
     rich: bool = True
     turned: bool = True
+    gravity: bool = True
     crossed: bool = True
     kept: float = 1.0
     labels: bool = True
@@ -119,7 +122,7 @@ def content(material: Material, *, plan: Plan) -> Trained:
     simulated = material.simulated()
     mountings = Mountings.of(simulated.statistics)
     with reproducible(material.seed):
-        network = MovementReader(sizes_of(simulated, plan))
+        network = new_reader(simulated, plan)
         curve = fit(
             network,
             lambda batch: network.loss(_turned(network, mountings, batch, plan), batch, rich=plan.rich),
@@ -129,6 +132,14 @@ def content(material: Material, *, plan: Plan) -> Trained:
             checkpoint=material.checkpoint,
         )
     return Trained(network=network, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
+
+
+def new_reader(simulated: Simulated, plan: Plan) -> MovementReader:
+    """A movement reader that knows the scale of what it reads."""
+    network = MovementReader(sizes_of(simulated, plan))
+    if network.encoder.seen is not None:
+        network.encoder.seen.scale(Mountings.of(simulated.statistics))
+    return network
 
 
 def _turned(network: nn.Module, mountings: Mountings, batch: Batches, plan: Plan) -> Tensor:
@@ -301,8 +312,12 @@ def converter(material: Material, *, plan: Plan, encoder: str, critic: str, read
 
 def sizes_of(simulated: Simulated, plan: Plan) -> Sizes:
     """Sizes of the networks of a plan."""
-    channels = len(simulated.statistics.channels)
-    return Sizes(channels=channels, content=plan.content, learn_weights=plan.learn_weights)
+    return Sizes(
+        channels=len(simulated.statistics.channels),
+        content=plan.content,
+        learn_weights=plan.learn_weights,
+        devices=Mountings.of(simulated.statistics).triads if plan.gravity else (),
+    )
 
 
 def finished(material: Material, simulated: Simulated, network: TwoEncoderVAE, curve: Curve, reader: str) -> Trained:
@@ -315,7 +330,12 @@ def finished(material: Material, simulated: Simulated, network: TwoEncoderVAE, c
     return Trained(network=network, statistics=simulated.statistics, notes=notes)
 
 
-START = ("content", "rich", "turned")  # fields of a plan that the content encoder of the simulation depends on
+START = (
+    "content",
+    "rich",
+    "turned",
+    "gravity",
+)  # fields of a plan that the content encoder of the simulation depends on
 ADAPTED = (*START, "labels", "unlabelled")  # and those that the adapted one does
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from real2sim.mountings import Mountings
+from real2sim.mountings import AlongGravity, Mountings
 from real2sim.windows import Statistics, channels_of
 
 BOTH = channels_of(("watch", "range", "phone"))
@@ -53,6 +53,32 @@ def test_what_is_missing_stays_missing(values):
     present[:, 10:20, BOTH.index("phone_accel_x") :] = 0.0
     turned = mountings.turned(values * present, present, mountings.draw(6))
     assert (turned[present == 0] == 0).all()
+
+
+def along_gravity(values: torch.Tensor) -> torch.Tensor:
+    mountings = Mountings.of(STATISTICS)
+    network = AlongGravity(len(BOTH), mountings.triads)
+    network.scale(mountings)
+    seen = network(values)
+    assert seen.shape[-1] == network.channels
+    torch.testing.assert_close(seen[..., : len(BOTH)], values)
+    return seen[..., len(BOTH) :]
+
+
+def test_no_mounting_changes_what_is_seen_along_gravity(values):
+    mountings = Mountings.of(STATISTICS)
+    turned = mountings.turned(values, torch.ones_like(values), mountings.draw(6, 1.0))
+    torch.testing.assert_close(along_gravity(turned), along_gravity(values), atol=5e-3, rtol=0.0)
+
+
+@pytest.mark.parametrize(("first", "channel"), [("watch_accel_x", 0), ("phone_accel_x", 4)])
+def test_a_device_at_rest_feels_gravity_alone_and_a_still_window_has_a_gradient(first, channel):
+    still = np.zeros((1, 40, len(BOTH)))
+    still[..., BOTH.index(first) + 1] = -9.81
+    values = torch.as_tensor((still - STATISTICS.mean) / STATISTICS.std, dtype=torch.float32).requires_grad_()
+    seen = along_gravity(values)
+    torch.testing.assert_close(seen[..., channel : channel + 2], torch.zeros(1, 40, 2), atol=0.01, rtol=0.0)
+    assert torch.autograd.grad(seen.sum(), values)[0].isfinite().all()
 
 
 @pytest.mark.parametrize(("groups", "devices"), [(("watch", "range"), 1), (("phone",), 1), (("watch", "phone"), 2)])

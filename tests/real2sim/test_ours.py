@@ -11,6 +11,7 @@ from synthetic import sequences
 from real2sim.methods.ablations import PLAN
 from real2sim.methods.ours import Conversion, MeanTeacher, MovementReader, _other_window, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED
+from real2sim.mountings import Mountings
 from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible, save_network
 from real2sim.training import Batches, phase_loss
 from real2sim.truths import TRUTHS, height
@@ -157,17 +158,22 @@ def test_the_teacher_follows_slowly_and_says_only_what_it_is_sure_of():
     assert teacher.disagreement(BATCHES.values, read).item() > 0.1
 
 
-def test_a_movement_reader_is_saved_with_its_heads(tmp_path):
-    network = MovementReader(SIZES)
+@pytest.mark.parametrize("devices", [(), ((0, 3),)], ids=["measured", "along-gravity"])
+def test_a_movement_reader_is_saved_with_its_heads_and_what_it_sees(tmp_path, devices):
+    network = MovementReader(replace(SIZES, devices=devices))
+    if network.encoder.seen is not None:
+        network.encoder.seen.scale(Mountings.of(STATISTICS))
     save_network(tmp_path / "reader", network, STATISTICS)
     loaded, statistics, _ = load_network(tmp_path / "reader")
     assert statistics.channels == CHANNELS
-    torch.testing.assert_close(loaded.state_dict()["height.weight"], network.height.weight)
+    assert loaded.sizes == network.sizes
+    torch.testing.assert_close(loaded.state_dict(), network.state_dict())
+    torch.testing.assert_close(loaded.encoder(BATCHES.values), network.encoder(BATCHES.values))
 
 
 @pytest.mark.parametrize(
     ("changes", "shared"),
-    [({"rich": False}, 0), ({"unlabelled": 0.0}, 1), ({"kept": 0.0}, 2)],
+    [({"rich": False}, 0), ({"gravity": False}, 0), ({"unlabelled": 0.0}, 1), ({"kept": 0.0}, 2)],
     ids=str,
 )
 def test_plans_share_the_networks_that_do_not_differ(changes, shared):
