@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from generators.store import Dataset
 from real2sim import training
+from real2sim.conversion import convert
 from real2sim.evaluation import Amounts, amount_difference, amount_mean, difference, result, tally
-from real2sim.material import place
+from real2sim.material import place, simulated_sequences
+from real2sim.method import Model
 from real2sim.methods.questions import (
     QUESTIONS,
     WAYS,
@@ -18,6 +21,7 @@ from real2sim.methods.questions import (
     drop_of_repetition,
     model_of,
     movement_of_recording,
+    movements_of_sequences,
 )
 from real2sim.networks import load_network
 from real2sim.parties import unseen_recordings
@@ -47,14 +51,45 @@ def answer(run: Run, question: Question, way: str, seed: int, fold: int | None) 
     """Answers to a question from the test recordings: (T,) numbers, or (T, classes) probabilities."""
     row, model = row_named(OURS), model_of(question, way)
     assert row.converter is not None
-    network, statistics, _ = load_network(place(run, model, seed, fold))
-    if way in ("converted", "unprepared"):
+    if way in CONVERTED:
         sequences = replace(row, recogniser=model).read(converted_sequences(run, row.converter.name, seed, fold))
     else:
         sequences = model.view(unseen_sequences(run, fold))
+    return _read(run, question, model, sequences, seed, fold)
+
+
+def answer_held_out(run: Run, question: Question, way: str, seed: int, fold: int | None) -> list[np.ndarray]:
+    """The same from the simulated repetitions that were held out for validation."""
+    converter, model = row_named(OURS).converter, model_of(question, way)
+    assert converter is not None
+    sequences = model.view(simulated_sequences(run, question.simulation)[1])
+    if way in CONVERTED:
+        network, statistics, _ = load_network(place(run, converter, seed, fold))
+        sequences = convert(network, sequences, statistics, window=run.config.window, stride=run.config.stride)
+    return _read(run, question, model, sequences, seed, fold)
+
+
+def _read(
+    run: Run, question: Question, model: Model, sequences: list[Sequence], seed: int, fold: int | None
+) -> list[np.ndarray]:
+    network, statistics, _ = load_network(place(run, model, seed, fold))
     windows = cut(sequences, statistics, window=run.config.window, stride=run.config.stride)
     read = (lambda x: network(x).softmax(-1)) if question.classes else (lambda x: network(x)[..., 0])
     return stitch(training.apply(read, windows.values), windows, sequences)
+
+
+def on_simulation(run: Run, question: Question, way: str) -> float:
+    """How well a question is answered from held-out simulation, by the first training: a bound on what can be read."""
+    sequences = simulated_sequences(run, question.simulation)[1]
+    movements = movements_of_sequences(Dataset(run.simulation(question.simulation)), sequences)
+    read = answer_held_out(run, question, way, run.seeds[0], run.folds[0])
+    if not question.classes:
+        errors = [_error(question, *pair) for pair in zip(movements, read, strict=True)]
+        return float(np.nanmean(np.concatenate(errors)))
+    units = [_units(question, movement) for movement in movements]
+    truth = np.concatenate([unit[0] for unit in units])
+    told = np.concatenate([_decided(p, masks, question) for p, (_, masks) in zip(read, units, strict=True)])
+    return 100 * float(np.mean([(told == k)[truth == k].mean() for k in range(question.classes) if (truth == k).any()]))
 
 
 def evaluate(run: Run) -> None:
@@ -71,9 +106,15 @@ def evaluate(run: Run) -> None:
             for way in WAYS
         }
         judge = _judge_numbers if not question.classes else _judge_classes
-        document.append({"question": question.name, **judge(run, question, answers, sequences, movements)})
+        judged = judge(run, question, answers, sequences, movements)
+        for row in judged["rows"]:
+            row["on_simulation"] = on_simulation(run, question, row["way"])
+        chance = 100 / question.classes if question.classes else None
+        document.append({"question": question.name, "chance": chance, **judged})
     write_text(run.questions, json.dumps(document, indent=1))
 
+
+CONVERTED = ("converted", "unprepared")  # the ways that read converted recordings
 
 Answers = dict[str, list[list[np.ndarray]]]
 
@@ -88,7 +129,7 @@ def _judge_numbers(
         total, number = np.zeros((2, len(of_way), len(persons)))
         for seed, of_seed in enumerate(of_way):
             for sequence, movement, read in zip(sequences, movements, of_seed, strict=True):
-                error = 100 * np.abs(read - question.truth(movement)) / drop_of_repetition(movement)
+                error = _error(question, movement, read)
                 person = persons.index(sequence.subject)
                 total[seed, person] += np.nansum(error)
                 number[seed, person] += np.isfinite(error).sum()
@@ -106,26 +147,13 @@ def _judge_classes(
     run: Run, question: Question, answers: Answers, sequences: list[Sequence], movements: list[Movement]
 ) -> dict[str, Any]:
     """Balanced accuracy, a sample or a repetition at a time."""
-    truths, kept = [], []
-    for movement in movements:
-        truth = question.truth(movement)
-        numbers = np.unique(movement.repetition[np.isfinite(truth)])
-        masks = [movement.repetition == number for number in numbers] if question.once else []
-        kept.append(masks)
-        answer = np.array([truth[mask][0] for mask in masks]) if question.once else truth
-        truths.append(np.where(np.isfinite(answer), answer, -1).astype(np.int8))
+    truths, kept = zip(*(_units(question, movement) for movement in movements), strict=True)
     targets = [
         replace(s, phase=truth, values=s.values[: len(truth)]) for s, truth in zip(sequences, truths, strict=True)
     ]
     tallies = {}
     for way, of_way in answers.items():
-        decided = [
-            [
-                (np.array([p[mask].mean(axis=0) for mask in masks]) if question.once else p).argmax(axis=1)
-                for p, masks in zip(of_seed, kept, strict=True)
-            ]
-            for of_seed in of_way
-        ]
+        decided = [[_decided(p, masks, question) for p, masks in zip(of_seed, kept, strict=True)] for of_seed in of_way]
         tallies[way] = tally(way, decided, targets, classes=question.classes)
     rng = partial(np.random.default_rng, run.config.seed)
     rows = []
@@ -137,6 +165,25 @@ def _judge_classes(
         rows[-1]["accuracy"] = 100 * found.accuracy
     unit = "repetition" if question.once else "sample"
     return {"measure": f"balanced accuracy, % of each {unit}", "rows": rows}
+
+
+def _error(question: Question, movement: Movement, read: np.ndarray) -> np.ndarray:
+    """Errors (T,) in per cent of the drop of the repetition."""
+    return 100 * np.abs(read - question.truth(movement)) / drop_of_repetition(movement)
+
+
+def _units(question: Question, movement: Movement) -> tuple[np.ndarray, list[np.ndarray]]:
+    """What is asked about, samples or whole repetitions: the true answers (-1 unknown), and which samples belong."""
+    truth = question.truth(movement)
+    numbers = np.unique(movement.repetition[np.isfinite(truth)])
+    masks = [movement.repetition == number for number in numbers] if question.once else []
+    answer = np.array([truth[mask][0] for mask in masks]) if question.once else truth
+    return np.where(np.isfinite(answer), answer, -1).astype(np.int8), masks
+
+
+def _decided(probability: np.ndarray, masks: list[np.ndarray], question: Question) -> np.ndarray:
+    """The most probable answer of each unit from probabilities (T, classes)."""
+    return (np.array([probability[mask].mean(axis=0) for mask in masks]) if question.once else probability).argmax(1)
 
 
 def _percent(interval: tuple[float, float]) -> tuple[float, float]:
@@ -166,5 +213,6 @@ def format_questions(document: list[dict[str, Any]]) -> str:
                 if row["way"] == "converted"
                 else f"   conversion better by {better:5.1f} ({worse:.1f} to {best:.1f})"
             )
-            lines.append(f"  {row['way']:<10} {row['value']:6.1f}  ({low:.1f} to {high:.1f}){gain}")
+            held_out = f"   on held-out simulation {row['on_simulation']:5.1f}"
+            lines.append(f"  {row['way']:<10} {row['value']:6.1f}  ({low:.1f} to {high:.1f}){held_out}{gain}")
     return "\n".join(lines[1:])

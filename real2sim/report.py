@@ -30,6 +30,7 @@ USES = {
 FEW_PEOPLE = 5
 FEW_TRAININGS = 3
 WIDE_INTERVAL = 0.15
+READABLE = 15.0  # points above chance on the simulation itself from which a question counts as readable (assumed)
 LEAKING = 0.65  # balanced accuracy of a linear probe above which the style is said to tell the phase (assumed)
 COLOURS = {"simulated": "#1c2024", "one-encoder": "#d9822b", "two-encoder": "#2b6cb0"}
 DRAWN = {
@@ -189,6 +190,12 @@ def _weak_evidence(found: dict[str, dict[str, float]] | None, questions: list[di
         )
     for item in questions:
         raw = next(row for row in item["rows"] if row["way"] == "raw")
+        best = max(row["on_simulation"] for row in item["rows"])
+        if item["chance"] is not None and best < item["chance"] + READABLE:
+            warnings.append(
+                f"The question of {item['question']} is hardly read from the simulation itself ({best:.0f} %; "
+                f"{item['chance']:.0f} is by chance): these devices do not tell it."
+            )
         if raw["conversion_better_by_interval"][0] <= 0:
             warnings.append(f"For the question of {item['question']}, conversion is not surely better than none.")
     return warnings
@@ -201,6 +208,7 @@ def _question(item: dict) -> dict:
             "meaning": WAYS[row["way"]],
             "value": f"{row['value']:.1f}",
             "interval": "{:.1f} to {:.1f}".format(*row["interval"]),
+            "on_simulation": f"{row['on_simulation']:.1f}",
             "gain": "" if row["way"] == "converted" else f"{row['conversion_better_by']:+.1f}",
             "gained": ""
             if row["way"] == "converted"

@@ -25,7 +25,7 @@ from real2sim.methods.recognisers import FINE_TUNED
 from real2sim.networks import Recogniser, Sizes, reproducible
 from real2sim.recordings import Recording
 from real2sim.recordings.recording import LANDMARKS
-from real2sim.training import Batches, TrainingSettings, fit, phase_loss
+from real2sim.training import Batches, TrainingSettings, fit
 from real2sim.views import aligned
 from real2sim.windows import Sequence, Statistics, Windows, cut_like, statistics_of
 
@@ -134,6 +134,20 @@ def movement_of_dataset(dataset: Dataset) -> Movement:
     )
 
 
+def movements_of_sequences(dataset: Dataset, sequences: list[Sequence]) -> list[Movement]:
+    """What the joints say at the samples of sequences of a dataset."""
+    whole, before = movement_of_dataset(dataset), dataset.offsets("sample")
+    starts = [int(before[sequence.repetition[0]]) for sequence in sequences]
+    return [
+        Movement(
+            height=whole.height[start : start + len(sequence)],
+            repetition=whole.repetition[start : start + len(sequence)],
+            correct=whole.correct[start : start + len(sequence)],
+        )
+        for start, sequence in zip(starts, sequences, strict=True)
+    ]
+
+
 def movement_of_recording(recording: Recording, sequence: Sequence) -> Movement:
     """What the joints of a recording say at the samples of its sequence."""
     assert recording.landmarks is not None
@@ -171,7 +185,7 @@ def teach(material: Material, *, question: Question, trunk: str = "", converter:
             assert isinstance(start.network, Recogniser)
             network.rnn.load_state_dict(start.network.rnn.state_dict())
             network.rnn.requires_grad_(False)
-        loss = partial(_loss, network, question)
+        loss = partial(_loss, network, question, _rarity(train, question))
         settings = material.settings(TrainingSettings())
         curve = fit(network, loss, train, validation, settings, checkpoint=material.checkpoint)
     notes = {"curve": curve, "simulation": material.model.simulation, "digest": dataset.digest}
@@ -195,10 +209,21 @@ def _with_answers(windows: Windows, answers: list[np.ndarray], question: Questio
     return replace(Batches.of(windows), phase=told)
 
 
-def _loss(network: Recogniser, question: Question, batch: Batches) -> Tensor:
+def _rarity(train: Batches, question: Question) -> Tensor | None:
+    """Weights of the answers that make all of them count alike, as they do in balanced accuracy."""
+    if not question.classes:
+        return None
+    number = torch.bincount(train.phase[train.phase >= 0], minlength=question.classes).clamp(min=1)
+    return number.sum() / (question.classes * number)
+
+
+def _loss(network: Recogniser, question: Question, rarity: Tensor | None, batch: Batches) -> Tensor:
     answer = network(batch.values)
     if question.classes:
-        return phase_loss(answer, batch.phase)
+        apart = functional.cross_entropy(
+            answer.flatten(0, 1), batch.phase.flatten(), weight=rarity, ignore_index=-1, reduction="sum"
+        )
+        return apart / (batch.phase >= 0).sum().clamp(min=1)
     known = batch.phase.isfinite()
     apart = functional.smooth_l1_loss(answer[..., 0], batch.phase.nan_to_num(), beta=0.05, reduction="none")
     return 100 * (apart * known).sum() / known.sum().clamp(min=1)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
+from real2sim import answers
 from real2sim.evaluation import Amounts, amount_difference, amount_mean
 from real2sim.methods.ours import OURS
 from real2sim.methods.questions import (
@@ -12,12 +14,14 @@ from real2sim.methods.questions import (
     QUESTIONS,
     STAND,
     Movement,
+    _rarity,
     done_correctly,
     drop_below_standing,
     drop_of_repetition,
     four_parts,
     model_of,
 )
+from real2sim.training import Batches
 
 
 def movement(repetitions: int = 2, samples: int = 60, correct: float = 1.0) -> Movement:
@@ -82,3 +86,29 @@ def test_who_reads_converted_recordings_was_taught_on_the_converted_simulation(q
     assert model.view is OURS.converter.view
     assert model.uses == OURS.converter.uses
     assert model_of(question, "unprepared").uses == model_of(question, "raw").uses == "nothing"
+
+
+def test_a_repetition_is_asked_once_and_a_sample_each_time():
+    made = movement(correct=0.0)
+    parts, correct = (question for question in QUESTIONS if question.classes)
+    truth, masks = answers._units(correct, made)
+    assert truth.tolist() == [0, 0]
+    told = np.zeros((140, 2))
+    told[:70, 1] = told[70:, 0] = 1.0
+    assert answers._decided(told, masks, correct).tolist() == [1, 0]
+    truth, masks = answers._units(parts, made)
+    assert len(truth) == 140
+    assert not masks
+    assert truth[:10].tolist() == [-1] * 10
+
+
+def test_rare_answers_count_as_much_as_frequent_ones():
+    parts = next(question for question in QUESTIONS if question.classes == 4)
+    phase = torch.tensor([[0] * 6 + [1, 1, 2, 3, -1, -1]])
+    empty = torch.zeros(1, 12, 1)
+    batch = Batches(empty, empty, phase, torch.zeros(1, dtype=torch.long), {})
+    weights = _rarity(batch, parts)
+    assert weights is not None
+    number = torch.tensor([6.0, 2.0, 1.0, 1.0])
+    assert torch.allclose(weights * number, torch.full((4,), 2.5))
+    assert _rarity(batch, QUESTIONS[0]) is None
