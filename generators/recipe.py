@@ -144,7 +144,7 @@ def posture(**changes: Any) -> Recipe:
 
 def counting(**changes: Any) -> Recipe:
     """Sets of ten with pauses between and around them: people stand about, fidget, step, walk and sit down."""
-    around = Surroundings(before=0.8, between=0.3, after=0.8, from_seat=0.5, brisk=0.7)
+    around = Surroundings(before=0.8, between=0.3, after=0.8, from_seat=0.5, exercised=0.2, brisk=0.7)
     recipe = Recipe(
         name="counting",
         exercises=(("squat", 2.0), ("lunge", 1.0), ("sit_to_stand", 1.0)),

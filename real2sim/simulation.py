@@ -142,13 +142,14 @@ def make_stand_ins(folder: Path, *, people: int, seed: int, jobs: int, progress:
 
 
 VALIDATED_SET = 5  # repetitions a set; enough to tell a set's own variation
-EXERCISES = ("squat",)  # what can be simulated
+VALIDATED = ("squat", "sit_to_stand")  # exercises whose quantities make sense: the pelvis goes down and up
 
 
-def validation_recipe(*, reps: int, seed: int, arms: tuple[str, ...] = ()) -> Any:
+def validation_recipe(*, exercise: str = "squat", reps: int, seed: int, arms: tuple[str, ...] = ()) -> Any:
     """The randomised population in sets of several repetitions, at the rate at which people's signals are compared.
 
     Args:
+        exercise: One of `VALIDATED`; chair rises follow each other without a walk between them.
         reps: Repetitions.
         seed: Of every draw.
         arms: Arm postures to draw from, equally likely; all of the population's if empty.
@@ -159,13 +160,19 @@ def validation_recipe(*, reps: int, seed: int, arms: tuple[str, ...] = ()) -> An
     from generators.recipe import randomised
     from squat_env.arms import ARM_POSTURES
     from squat_env.exercises import exercise_named
+    from squat_env.surroundings import CHAIRS
 
     if unknown := sorted(set(arms) - set(ARM_POSTURES)):
         raise ValueError(f"arms are {unknown}, expected some of {sorted(ARM_POSTURES)}; choose them")
-    recipe = randomised(repetitions=reps, seed=seed, rate_hz=50.0, repetitions_a_set=VALIDATED_SET)
+    recipe = randomised(
+        exercises=((exercise, 1.0),), repetitions=reps, seed=seed, rate_hz=50.0, repetitions_a_set=VALIDATED_SET
+    )
+    recipe = replace(
+        recipe, population=replace(recipe.population, surroundings=replace(CHAIRS, from_seat=0.0, exercised=0.0))
+    )
     if not arms:
         return recipe
-    ranges = recipe.population.motion or exercise_named("squat").ranges
+    ranges = exercise_named(exercise).ranges
     motion = replace(ranges, arms=tuple((name, 1.0) for name in arms))
     return replace(recipe, population=replace(recipe.population, motion=motion))
 
@@ -210,6 +217,7 @@ def peak_loads(recipe: Any, sets: int) -> Mapping[str, np.ndarray]:
     rows = []
     for number in range(sets):
         seeds = Seeds(seed=recipe.seed, index=number)
-        prepared = prepare(recipe.population, seeds, repetitions=recipe.repetitions_a_set)
+        exercise, _ = recipe.exercises[0]
+        prepared = prepare(recipe.population, seeds, exercise=exercise, repetitions=recipe.repetitions_a_set)
         rows.append(loads_of(prepared.model, prepared.reference))
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}

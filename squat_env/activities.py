@@ -12,7 +12,7 @@ from squat_env.gait import Gait, sample_gait
 from squat_env.gestures import GESTURES, HANG, RESTS, ArmMove, Gesture
 from squat_env.interlude import BodyMove, Dip, Interlude
 from squat_env.motion import Motion
-from squat_env.surroundings import Setting, Surroundings
+from squat_env.surroundings import EXERCISED_ARMS, Setting, Surroundings
 
 MOST_TURN_A_STEP = np.deg2rad(75.0)
 SHORTEST_IDLE_S = 1.4  # in which arms come down and are ready again; shorter, they stay as they are
@@ -59,7 +59,7 @@ def sample_setting(
     if not stands:
         return Setting(gait=gait, between=(None,) * (repetitions - 1))
     person = _Person(ranges=ranges, gait=gait, body=body, hands_free=hands_free)
-    seated = has_seat and rng.random() < ranges.from_seat
+    seated = has_seat and rng.random() < (ranges.exercised if motion.arms in EXERCISED_ARMS else ranges.from_seat)
     brisk = has_seat and rng.random() < ranges.brisk
 
     def maybe(probability: float, where: str) -> Interlude | None:

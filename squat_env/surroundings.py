@@ -9,6 +9,9 @@ from squat_env.interlude import Interlude
 ACTIVITIES = ("stand", "fidget", "shift", "shuffle", "march", "turn", "walk", "pick_up", "sit")
 
 
+EXERCISED_ARMS = ("crossed", "hips", "forward", "goal_post")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """The population of what surrounds repetitions. The default is nothing: a set begins and ends with itself.
@@ -21,6 +24,7 @@ class Surroundings:
         before, between, after: Probability that something is done before the first repetition of a set, between two,
             and after the last.
         from_seat: Probability that a set on a chair begins and ends seated, with something done while standing.
+        exercised: The same for those who hold their arms as in an exercise (`EXERCISED_ARMS`).
         walks: Probability that this is a walk; otherwise it is one of `activities`.
         rests: Probability that something is done on the seat before such a set, and after it.
         rest_s: Range of how long, log-uniform.
@@ -43,6 +47,7 @@ class Surroundings:
     between: float = 0.0
     after: float = 0.0
     from_seat: float = 0.0
+    exercised: float = 0.0
     walks: float = 0.7
     rests: float = 0.0
     rest_s: tuple[float, float] = (0.4, 5.0)
@@ -66,7 +71,7 @@ class Surroundings:
     gait: GaitRanges = GaitRanges()
 
     def __post_init__(self):
-        for name in ("before", "between", "after", "from_seat", "walks", "rests", "brisk"):
+        for name in ("before", "between", "after", "from_seat", "exercised", "walks", "rests", "brisk"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a probability")
         for name, known in (
@@ -109,5 +114,5 @@ class Setting:
         )
 
 
-CHAIRS = Surroundings(from_seat=0.7, rests=0.8, brisk=0.85)
+CHAIRS = Surroundings(from_seat=0.9, exercised=0.2, rests=0.8, brisk=0.85)
 """Sit, rise, walk and sit down: most chair rises of most people; sets without a chair are left as they are."""

@@ -78,7 +78,7 @@ class Held:
 
 
 def hold(simulated: Sequence[Measured], loads: Mapping[str, np.ndarray]) -> list[Held]:
-    """Holds simulated repetitions and the loads (n,) of their sets against every band that applies."""
+    """Holds simulated squats and the loads (n,) of their sets against every band that applies."""
     known = {quantity.name: (quantity.unit, quantity.meaning) for quantity in QUANTITIES} | dict(LOADS)
     values = {quantity.name: [item.values.get(quantity.name, []) for item in simulated] for quantity in QUANTITIES}
     held = []

@@ -357,6 +357,19 @@ def test_arms_are_restricted_as_asked():
     assert set(peak_loads(recipe, 1)) == set(LOADS)
 
 
+def test_chair_rises_are_compared_in_sets_and_held_against_no_bands_of_squats(tmp_path, capsys):
+    target, people = tmp_path / "chairs.json", tmp_path / "people"
+    write_folder(people, [made_recording(exercise="sit_to_stand")])
+    wish = ["validate", "--real", str(people), "--exercise", "sit_to_stand", "--reps", "5", "--jobs", "1", "--quiet"]
+    assert main([*wish, "--arms", "goal_post", "--json", str(target)]) == 0
+    result = json.loads(target.read_text())
+    rows = {row["quantity"]["name"]: row for row in result["quantities"]}
+    assert {"bottom_share", "share_down", "watch_turn"} <= set(rows)
+    assert 60 < rows["knee_bottom"]["simulated"]["middle"] < 125  # a seat, not a deep squat
+    assert not result["bands"]
+    assert "share_down" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

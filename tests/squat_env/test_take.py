@@ -18,7 +18,7 @@ from squat_env.surroundings import ACTIVITIES, Setting, Surroundings
 from squat_env.take import EXERCISE, SITTING, WALKING, Take, capture
 from squat_env.timeline import BOTTOM
 
-ALWAYS = Surroundings(before=1.0, between=1.0, after=1.0, from_seat=1.0)
+ALWAYS = Surroundings(before=1.0, between=1.0, after=1.0, from_seat=1.0, exercised=1.0)
 DEVICES = ("watch_accel", "watch_gyro", "phone_accel", "phone_gyro")
 
 
