@@ -9,6 +9,7 @@ import pytest
 from small_run import config
 
 from real2sim import stages, training
+from real2sim.checkpoints import Checkpoint
 from real2sim.conversion import convert
 from real2sim.material import place
 from real2sim.method import Model
@@ -100,6 +101,37 @@ def test_people_who_are_tested_reach_no_network(runs, name):
 def test_people_who_are_adapted_to_do(runs, name):
     one, other = (content(runs[which], ALL[name], FOLD) for which in ("as it is", "others adapted"))
     assert one != other
+
+
+RESUMED = (
+    "one-encoder",
+    "cyclegan",
+    "recogniser-coral",
+    "recogniser-dann",
+    "movement-randomised-adapted",
+    "two-encoder",
+)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_training_that_ended_after_an_epoch_goes_on_to_the_same_network(runs, name, monkeypatch):
+    run, model, save = runs["as it is"], ALL[name], Checkpoint.save
+    whole = content(run, model, FOLD)
+    path = place(run, model, run.config.seed, FOLD)
+    for suffix in (".safetensors", ".json"):
+        path.with_suffix(suffix).unlink()
+
+    def save_and_end(*state):
+        save(*state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save_and_end)
+        with pytest.raises(KeyboardInterrupt):
+            trained(run, [model], FOLD)
+    trained(run, [model], FOLD)
+    assert content(run, model, FOLD) == whole
 
 
 def balanced(run: Run, row: str) -> float:
