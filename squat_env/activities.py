@@ -15,6 +15,7 @@ from squat_env.motion import Motion
 from squat_env.surroundings import EXERCISED_ARMS, Setting, Surroundings
 
 MOST_TURN_A_STEP = np.deg2rad(75.0)
+UNPAUSED = 0.3  # share of the usual pauses around steps that those make who rise and sit down (assumed)
 SHORTEST_IDLE_S = 1.4  # in which arms come down and are ready again; shorter, they stay as they are
 PICKED_UP: Angles = (72.0, 4.0, 0.0, 12.0, 10.0)  # arms that reach for the ground
 
@@ -87,7 +88,9 @@ def _choose(ranges: Surroundings, rng: np.random.Generator, where: str) -> str:
 
 
 def _up(person: _Person, rng: np.random.Generator) -> Interlude:
-    """What is done between rising and sitting down."""
+    """What is done between rising and sitting down; people rise into their first step and sit down from their last."""
+    least, most = person.ranges.pause_s
+    person = replace(person, ranges=replace(person.ranges, pause_s=(least, least + UNPAUSED * (most - least))))
     walks = rng.random() < person.ranges.walks
     return _DRAWN_BY["walk" if walks else _choose(person.ranges, rng, "between")](person, rng, "between")
 

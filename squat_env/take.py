@@ -24,7 +24,7 @@ from squat_env.rotations import about
 from squat_env.simulate import Simulation
 from squat_env.sitting import sit_still
 from squat_env.surroundings import Setting
-from squat_env.timeline import BOTTOM
+from squat_env.timeline import ASCENT, BOTTOM, DESCENT
 
 EXERCISE, STANDING, WALKING, SITTING = range(4)
 STEPPING = 0.12  # intensity of the gait from which on a person walks
@@ -268,11 +268,13 @@ def _order(repetition: np.ndarray, phase4: np.ndarray, setting: Setting) -> list
             pieces.append(_Piece(owner=number, interlude=between, leaves=cut, meets=cut))
             begin = cut
     ends = setting.seated or setting.after is not None
+    if setting.seated:  # nobody stands still between rising, walking and sitting down
+        last = int(np.flatnonzero(phase4 == ASCENT)[-1]) + 1
     pieces.append(_Piece(owner=count - 1, rows=(begin, last if ends else last + 1)))
     if setting.seated:
-        pieces.append(_Piece(owner=count - 1, interlude=setting.around, leaves=last, meets=0))
-        seat = _seat(repetition, phase4, 0)
-        pieces.append(_Piece(owner=count - 1, rows=(0, seat)))
+        first, seat = int(np.flatnonzero(phase4 == DESCENT)[0]), _seat(repetition, phase4, 0)
+        pieces.append(_Piece(owner=count - 1, interlude=setting.around, leaves=last, meets=first))
+        pieces.append(_Piece(owner=count - 1, rows=(first, seat)))
         if setting.resting[1] is not None:
             pieces.append(_Piece(owner=count - 1, interlude=setting.resting[1], leaves=seat, sits=True))
     elif setting.after is not None:
