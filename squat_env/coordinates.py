@@ -4,10 +4,13 @@ Coordinates are 35 columns: the root's x, y, z [m], its roll, pitch, yaw [rad], 
 orientation is yaw, then pitch, then roll.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline
+
+from squat_env.compiled import compiled
 
 ROOT = 6  # columns before the joints'
 
@@ -55,27 +58,33 @@ class Course:
         return result
 
 
+@compiled
 def qpos_of(value: np.ndarray) -> np.ndarray:
     """MuJoCo's position (N, 36) of coordinates (N, 35)."""
-    half = 0.5 * value[:, 3:ROOT]
-    (cr, cp, cy), (sr, sp, sy) = np.cos(half).T, np.sin(half).T
     qpos = np.empty((len(value), 1 + value.shape[1]))
     qpos[:, :3], qpos[:, 7:] = value[:, :3], value[:, ROOT:]
-    qpos[:, 3] = cr * cp * cy + sr * sp * sy
-    qpos[:, 4] = sr * cp * cy - cr * sp * sy
-    qpos[:, 5] = cr * sp * cy + sr * cp * sy
-    qpos[:, 6] = cr * cp * sy - sr * sp * cy
+    for k in range(len(value)):
+        roll, pitch, yaw = 0.5 * value[k, 3], 0.5 * value[k, 4], 0.5 * value[k, 5]
+        cr, cp, cy = math.cos(roll), math.cos(pitch), math.cos(yaw)
+        sr, sp, sy = math.sin(roll), math.sin(pitch), math.sin(yaw)
+        qpos[k, 3] = cr * cp * cy + sr * sp * sy
+        qpos[k, 4] = sr * cp * cy - cr * sp * sy
+        qpos[k, 5] = cr * sp * cy + sr * cp * sy
+        qpos[k, 6] = cr * cp * sy - sr * sp * cy
     return qpos
 
 
+@compiled
 def qvel_of(value: np.ndarray, rate: np.ndarray) -> np.ndarray:
     """MuJoCo's velocity (N, 35) of coordinates and their rates (N, 35): the root turns in its own frame."""
-    (roll, pitch), (d_roll, d_pitch, d_yaw) = value[:, 3:5].T, rate[:, 3:ROOT].T
-    sin, cos = np.sin(roll), np.cos(roll)
     qvel = rate.copy()
-    qvel[:, 3] = d_roll - d_yaw * np.sin(pitch)
-    qvel[:, 4] = d_pitch * cos + d_yaw * np.cos(pitch) * sin
-    qvel[:, 5] = -d_pitch * sin + d_yaw * np.cos(pitch) * cos
+    for k in range(len(value)):
+        roll, pitch = value[k, 3], value[k, 4]
+        d_roll, d_pitch, d_yaw = rate[k, 3], rate[k, 4], rate[k, 5]
+        sin, cos, level = math.sin(roll), math.cos(roll), math.cos(pitch)
+        qvel[k, 3] = d_roll - d_yaw * math.sin(pitch)
+        qvel[k, 4] = d_pitch * cos + d_yaw * level * sin
+        qvel[k, 5] = -d_pitch * sin + d_yaw * level * cos
     return qvel
 
 

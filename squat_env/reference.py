@@ -8,23 +8,29 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from scipy.spatial import ConvexHull
 
 from squat_env.body import Body
 from squat_env.coordinates import qpos_of, qvel_of
 from squat_env.dynamics import Balance, inverse_dynamics
 from squat_env.equipment import NO_EQUIPMENT, Equipment
 from squat_env.exercises import Exercise, exercise_named
+from squat_env.limits import (
+    refuse_crossed_feet,
+    refuse_haste,
+    refuse_imbalance,
+    refuse_leap,
+    refuse_light_foot,
+    refuse_stiff_ankle,
+    refuse_stiff_hip,
+    refuse_wide_stance,
+)
 from squat_env.model import DAMPING_PER_STIFFNESS, TIMESTEP_S, joint_names
 from squat_env.motion import Motion
 from squat_env.placement import SIDES
 from squat_env.posture import (
     NO_SWAY,
     Geometry,
-    InfeasibleMotion,
     Path,
-    Pose,
-    TooFast,
     balance_target,
     heel_rise,
     placed,
@@ -33,8 +39,7 @@ from squat_env.posture import (
     shape,
 )
 from squat_env.splines import Spline
-from squat_env.support import SEAT_BACK_M
-from squat_env.timeline import PEAK_ACCELERATION, peak_acceleration, timeline
+from squat_env.timeline import timeline
 
 FINER = 16  # physics steps from one planned pose to the next
 PLAN_HZ = 1.0 / (FINER * TIMESTEP_S)
@@ -44,21 +49,9 @@ BEYOND = 0.05  # how far beyond both ends of the only stage
 PLACED_M = 0.0005  # how far the centre of mass may be off
 PLACEMENTS = 8  # tries to place the pelvis
 FOLLOWS = 0.85  # how far the centre of mass moves with the pelvis while the feet stay
-MAX_DORSIFLEXION_DEG = 50.0  # under load, as in the weight-bearing lunge test
-MAX_ASIDE_DEG = 38.0  # of the line from ankle to hip, at the bottom
-MAX_INVERSION_DEG = 45.0  # of ankle and subtalar joint together, either way
-MAX_HIP_DEG = 140.0  # between thigh and pelvis, in any direction
-LEAST_GROUND = 0.2  # of the weight, that the ground carries all the time
-ALONE_SHIFT = 0.95  # share of the shift of weight from which one foot stands alone
-FOOT_HALF_WIDTH = 0.13  # of its length, where it can carry
-TIPTOE = 0.92  # of the foot's length, where it can carry
-BALL = 0.62  # of the foot's length, from where a foot on its ball carries
-BUTTOCKS_M = 0.06  # how far they reach towards the legs
 SEATED = 0.3  # share of settling at which the seat carries
 HEEL_RISE_FEEDBACK = (60.0, 14.0)  # 1/s^2, 1/s; nobody stands on the balls of the feet without
 ON_TOES_DEG = 3.0  # rise of a heel from which the toes take all that the foot carries
-LEAST_LOAD = 0.02  # share of the weight below which a foot that is to stand does not stay where it is
-FEET_APART_M = 0.005  # between the soles of feet side by side
 UNLOADED = 1e-4  # compliance of a support that carries nothing
 
 
@@ -138,8 +131,8 @@ def find_route(
     """
     exercise = exercise_named(motion.exercise)
     geometry = Geometry.of(body, motion, exercise, equipment)
-    _refuse_crossed_feet(geometry)
-    _refuse_wide_stance(geometry, motion, exercise)
+    refuse_crossed_feet(geometry)
+    refuse_wide_stance(geometry, motion, exercise)
     stages: list[Spline] = []
     end, drop = None, 0.0
     for number, (name, _) in enumerate(exercise.stages if exercise.height != "floor" else ()):
@@ -182,15 +175,15 @@ def plan(
     data = data or mujoco.MjData(model)
     route = route or find_route(model, data, body, motion, equipment)
     geometry = route.geometry
-    _refuse_haste(motion, exercise, route.drop)
+    refuse_haste(motion, exercise, route.drop)
     course = timeline(motion, tuple(share for _, share in exercise.stages), model.opt.timestep)
     count = len(course.time)
     coarse = np.arange(TORQUE_EVERY * (count // (TORQUE_EVERY * FINER) + 1) + 1) / PLAN_HZ
     way = np.interp(coarse, course.time, course.path)
     path = Path.of(exercise, way)
     posed = pose(geometry, motion, exercise, path, route(way), sample_sway(motion, coarse))
-    _refuse_stiff_ankle(posed)
-    _refuse_stiff_hip(posed)
+    refuse_stiff_ankle(posed)
+    refuse_stiff_hip(posed)
     planned = Spline(np.column_stack([posed.root, posed.joints]), 1.0 / PLAN_HZ)
     torque, balance = _dynamics(model, data, motion, exercise, geometry, path, planned, count)
     place, rate = planned.fine(FINER, count)
@@ -277,11 +270,11 @@ def _dynamics(
     qvel = qvel_of(planned.values, planned.slopes)
     moving = qpos_of(planned.values)[::every], qvel[::every], Spline(qvel, 1.0 / PLAN_HZ).slopes[::every]
     found = inverse_dynamics(model, data, *moving, supports, compliance, with_push=feedback is not None)
-    _refuse_leap(found.ground)
+    refuse_leap(found.ground)
     torque, _ = Spline(found.torque, every / PLAN_HZ).fine(every * FINER, count)
-    _refuse_imbalance(exercise, geometry, motion, path, moving[0], found.pressure)
+    refuse_imbalance(exercise, geometry, motion, path, moving[0], found.pressure)
     if exercise.straight_trail:
-        _refuse_light_foot(found.carried)
+        refuse_light_foot(found.carried)
     if feedback is None:
         return torque, None
     stiffness, damping = feedback
@@ -322,130 +315,3 @@ def _planted(exercise: Exercise, geometry: Geometry, path: Path) -> np.ndarray:
     if exercise.lifts:
         planted[:, geometry.lead] = path.depth < 1e-9
     return planted
-
-
-def _refuse_haste(motion: Motion, exercise: Exercise, drop: float) -> None:
-    """Refuses a set in which the pelvis comes down too fast for the feet to stay on the ground."""
-    share = dict(exercise.stages).get("depth", 1.0)
-    peaks = [peak_acceleration(c) * drop * c.depth / (share * min(c.descent_s, c.ascent_s)) ** 2 for c in motion.cycles]
-    peak, cycle = max(peaks), motion.cycles[int(np.argmax(peaks))]
-    if peak > PEAK_ACCELERATION:
-        slowdown, fastest = float(np.sqrt(peak / PEAK_ACCELERATION)), share * min(cycle.descent_s, cycle.ascent_s)
-        raise TooFast(
-            slowdown,
-            f"moving {drop * cycle.depth:.2f} m in {fastest:.2f} s takes {peak:.1f} m/s^2, expected at most"
-            f" {PEAK_ACCELERATION:.1f}; take {slowdown * fastest / share:.2f} s or squat less deep",
-        )
-
-
-def _refuse_leap(ground: np.ndarray) -> None:
-    if ground.min() < LEAST_GROUND:
-        raise InfeasibleMotion(
-            "tempo",
-            f"the ground would carry {100 * ground.min():.0f} % of the weight, expected at least"
-            f" {100 * LEAST_GROUND:.0f} %; move slower or less far",
-        )
-
-
-def _refuse_wide_stance(geometry: Geometry, motion: Motion, exercise: Exercise) -> None:
-    """The deeper the squat, the shorter the line from ankle to hip, and the further it leans inwards."""
-    if exercise.height != "knees":
-        return
-    bend = np.deg2rad(motion.knee_flexion_deg)
-    length = np.sqrt(geometry.thigh**2 + geometry.shank**2 + 2 * geometry.thigh * geometry.shank * np.cos(bend))
-    aside = abs(geometry.ankles[0, 1] - geometry.hips[0, 1])
-    if aside > length * np.sin(np.deg2rad(MAX_ASIDE_DEG)):
-        raise InfeasibleMotion(
-            "stance",
-            f"the ankles are {aside:.2f} m outside the hips and {length:.2f} m from them, expected the hips at most"
-            f" {MAX_ASIDE_DEG:.0f} degrees aside; stand narrower or go less deep",
-        )
-
-
-def _refuse_stiff_ankle(posed: Pose) -> None:
-    joints = np.rad2deg(posed.joints)
-    for movement, most, advice in (
-        ("flexion", MAX_DORSIFLEXION_DEG, "lean further forward or go less deep"),
-        ("inversion", MAX_INVERSION_DEG, "stand narrower or go less deep"),
-    ):
-        columns = [joint_names().index(f"{side}_ankle_{movement}") for side in SIDES]
-        bend = joints[:, columns].max() if movement == "flexion" else np.abs(joints[:, columns]).max()
-        if bend > most:
-            raise InfeasibleMotion(
-                "ankle",
-                f"the {movement} of an ankle would be {bend:.0f} degrees, expected at most {most:.0f}; {advice}",
-            )
-
-
-def _refuse_stiff_hip(posed: Pose) -> None:
-    flexion, abduction = (
-        posed.joints[:, [joint_names().index(f"{side}_hip_{name}") for side in SIDES]]
-        for name in ("flexion", "abduction")
-    )
-    bend = float(np.rad2deg(np.arccos(np.clip(np.cos(flexion) * np.cos(abduction), -1.0, 1.0))).max())
-    if bend > MAX_HIP_DEG:
-        raise InfeasibleMotion(
-            "hip",
-            f"a thigh would be {bend:.0f} degrees from where it hangs, expected at most {MAX_HIP_DEG:.0f}; lean forward"
-            " less or go less deep",
-        )
-
-
-def _refuse_imbalance(
-    exercise: Exercise, geometry: Geometry, motion: Motion, path: Path, root: np.ndarray, pressure: np.ndarray
-) -> None:
-    """Refuses a movement whose weight would have to be carried where nothing carries."""
-    if exercise.height == "floor":
-        beyond = pressure[:, 0] - root[:, 0] - BUTTOCKS_M
-    elif exercise.height == "seat":
-        feet = _beyond(_soles(geometry, motion, (0, 1)), pressure)
-        behind = root[:, 0] - SEAT_BACK_M * path.settle - pressure[:, 0]
-        seat = np.maximum(behind, feet * (pressure[:, 0] > geometry.ankles[:, 0].max()))
-        beyond = np.where(path.settle > 0, seat, feet)
-    else:
-        beyond = _beyond(_soles(geometry, motion, (0, 1)), pressure)
-        if exercise.lifts:
-            alone = _beyond(_soles(geometry, motion, (1 - geometry.lead,)), pressure)
-            beyond = np.where(path.shift > ALONE_SHIFT, alone, beyond)
-    if beyond.max() > 0:
-        raise InfeasibleMotion(
-            "balance",
-            f"the weight would be {1e3 * beyond.max():.0f} mm beside what carries it, expected above it;"
-            " move slower or less far",
-        )
-
-
-def _refuse_light_foot(carried: np.ndarray) -> None:
-    if carried.min() < LEAST_LOAD:
-        raise InfeasibleMotion(
-            "balance",
-            f"a standing foot would carry {100 * carried.min():.1f} % of the weight, expected at least"
-            f" {100 * LEAST_LOAD:.0f} %; move slower or less far",
-        )
-
-
-def _refuse_crossed_feet(geometry: Geometry) -> None:
-    gap = geometry.feet_gap
-    if gap < FEET_APART_M:
-        raise InfeasibleMotion(
-            "feet",
-            f"the feet would be {1e3 * gap:.0f} mm apart, expected at least {1e3 * FEET_APART_M:.0f} mm; stand wider"
-            " or turn the toes out less",
-        )
-
-
-def _soles(geometry: Geometry, motion: Motion, feet: tuple[int, ...]) -> np.ndarray:
-    """Corners (4 F, 2) of the parts of the soles that can carry [m]."""
-    corners = []
-    for foot in feet:
-        back = BALL if foot != geometry.lead and motion.rear_heel_deg[1] else 1.0 - TIPTOE
-        x = geometry.foot.along(np.array([back, back, TIPTOE, TIPTOE]))
-        y = FOOT_HALF_WIDTH * geometry.foot.length * np.array([-1.0, 1.0, -1.0, 1.0])
-        corners.append(geometry.ankles[foot, :2] + np.column_stack([x, y]) @ geometry.feet[foot, :2, :2].T)
-    return np.concatenate(corners)
-
-
-def _beyond(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Distance (K,) of points (K, 2) outside the convex hull of the corners; negative inside [m]."""
-    hull = ConvexHull(corners).equations
-    return (points @ hull[:, :2].T + hull[:, 2]).max(1)

@@ -71,13 +71,14 @@ def _cycle(cycle: Cycle, stages: tuple[float, ...], t: np.ndarray) -> tuple[np.n
 def minimum_jerk(x: np.ndarray) -> np.ndarray:
     """Smooth step from 0 to 1 (Flash & Hogan 1985), constant outside [0, 1]."""
     x = np.clip(x, 0.0, 1.0)
-    return x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
+    square = x * x
+    return square * x * (10.0 - 15.0 * x + 6.0 * square)  # NumPy takes far longer over a power of 3
 
 
 def swing(x: np.ndarray) -> np.ndarray:
     """What minus `minimum_jerk` turns back at x = 1 with an acceleration of `SWING_PEAK`; 0 outside [0, 1]."""
     x = np.clip(x, 0.0, 1.0)
-    return 0.5 * SWING_PEAK * x**3 * (1.0 - x) ** 2
+    return 0.5 * SWING_PEAK * x * x * x * (1.0 - x) ** 2
 
 
 def peak_acceleration(cycle: Cycle) -> float:
