@@ -19,13 +19,13 @@ from squat_env.render import AZIMUTH_DEG, draw_film, draw_row, line_of_sight, st
 from squat_env.sensors import observe_scene
 from squat_env.simulate import simulate
 
-FORWARD = Motion(arms="forward", cycles=(Cycle(),))
+OVERHEAD = Motion(arms="overhead", cycles=(Cycle(),))
 BEHIND = Mounting(spot="back_pocket", side="right", along=0.02, azimuth_deg=165.0)
 
 
 @pytest.fixture(scope="module")
 def squat():
-    return performed(FORWARD)
+    return performed(OVERHEAD)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_the_line_knows_the_same_thickness_as_the_labels(name, request):
 def test_what_blocks_the_line_is_named(blocked):
     model, _, done = blocked
     line = line_of_sight(model, at(model, done.qpos[0]))
-    assert {model.geom(geom).name for geom in line.crossed} == {"middle_trunk"}
+    assert {model.geom(geom).name for geom in line.crossed} == {"left_forearm", "middle_trunk"}
 
 
 def test_every_garment_is_near_what_it_covers(squat):
