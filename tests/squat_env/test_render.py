@@ -19,12 +19,17 @@ from squat_env.render import AZIMUTH_DEG, draw_film, draw_row, line_of_sight, st
 from squat_env.sensors import observe_scene
 from squat_env.simulate import simulate
 
-OVERHEAD = Motion(arms="overhead", cycles=(Cycle(),))
+FORWARD, OVERHEAD = (Motion(arms=arms, cycles=(Cycle(),)) for arms in ("forward", "overhead"))
 BEHIND = Mounting(spot="back_pocket", side="right", along=0.02, azimuth_deg=165.0)
 
 
 @pytest.fixture(scope="module")
 def squat():
+    return performed(FORWARD)
+
+
+@pytest.fixture(scope="module")
+def seen():
     return performed(OVERHEAD)
 
 
@@ -62,7 +67,7 @@ def test_dressing_leaves_the_given_model_alone(squat):
     assert not np.array_equal(dressed.geom_rgba, before)
 
 
-@pytest.mark.parametrize("name", ["squat", "blocked"])
+@pytest.mark.parametrize("name", ["squat", "seen", "blocked"])
 def test_the_line_knows_the_same_thickness_as_the_labels(name, request):
     model, _, done = request.getfixturevalue(name)
     poses = done.qpos[::100]
@@ -89,8 +94,8 @@ def test_every_garment_is_near_what_it_covers(squat):
 
 
 @needs_gl
-def test_the_colour_of_the_line_follows_the_line_of_sight(squat, blocked):
-    model, _, done = squat
+def test_the_colour_of_the_line_follows_the_line_of_sight(seen, blocked):
+    model, _, done = seen
     assert not line_of_sight(model, at(model, done.qpos[0])).crossed
     (free,) = draw_film(model, done.qpos[:1], view="side")
     assert coloured(free, "g") > 100
