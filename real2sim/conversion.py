@@ -8,7 +8,7 @@ from torch import nn
 
 from real2sim.networks import Recogniser, TwoEncoderVAE
 from real2sim.training import apply
-from real2sim.windows import Sequence, Statistics, Windows, cut, stitch
+from real2sim.windows import Sequence, Statistics, Windows, cut, stitch, taper
 
 CANDIDATES = 32  # styles that are tried for the simulated domain
 
@@ -54,7 +54,7 @@ def convert(
         model: A network with `convert`, from windows (B, W, C) to the same, normalised.
         sequences: Recordings, SI units.
         statistics: Those that the model was trained with.
-        window, stride: Overlapping windows are averaged [samples].
+        window, stride: Overlapping windows pass into one another by `taper` [samples].
 
     Returns:
         Sequences in SI units; every channel has a value everywhere.
@@ -66,5 +66,5 @@ def convert(
     output = apply(function, windows.values) * statistics.std + statistics.mean
     return [
         replace(sequence, values=values.astype(np.float32))
-        for sequence, values in zip(sequences, stitch(output, windows, sequences), strict=True)
+        for sequence, values in zip(sequences, stitch(output, windows, sequences, taper(window)), strict=True)
     ]

@@ -15,7 +15,7 @@ from real2sim.networks import is_saved, load_network
 from real2sim.parties import deal_people, fingerprint, whole_party
 from real2sim.rows import OURS, row_named
 from real2sim.run import Run, RunError
-from real2sim.windows import Sequence, Statistics
+from real2sim.windows import Sequence, Statistics, taper
 
 
 class Stream:
@@ -35,7 +35,8 @@ class Stream:
         channels = len(statistics.channels)
         self._values = np.empty((0, channels), dtype=np.float32)  # normalised, from sample `_given` on
         self._total = np.empty((0, channels))
-        self._number = np.empty(0, dtype=np.int64)
+        self._weight = np.empty(0)
+        self._taper = taper(window)
         self._given = 0
         self._next = 0  # start of the next window
         self._finished = False
@@ -86,22 +87,22 @@ class Stream:
     def _append(self, normal: np.ndarray) -> None:
         self._values = np.concatenate([self._values, normal])
         self._total = np.concatenate([self._total, np.zeros(normal.shape)])
-        self._number = np.concatenate([self._number, np.zeros(len(normal), dtype=np.int64)])
+        self._weight = np.concatenate([self._weight, np.zeros(len(normal))])
 
     @torch.no_grad()
     def _convert(self, start: int) -> None:
         """Adds one window; always one at a time, as sums in a batch round by its size."""
         here = slice(start - self._given, start - self._given + self.window)
         output = self.network.convert(torch.from_numpy(self._values[here][None].copy()))[0]  # type: ignore[operator]
-        self._total[here] += output.numpy() * self.statistics.std + self.statistics.mean
-        self._number[here] += 1
+        self._total[here] += self._taper[:, None] * (output.numpy() * self.statistics.std + self.statistics.mean)
+        self._weight[here] += self._taper
 
     def _give(self, stop: int) -> np.ndarray:
         """Returns results up to a sample and forgets them."""
         count = stop - self._given
-        mean = self._total[:count] / self._number[:count, None]
+        mean = self._total[:count] / self._weight[:count, None]
         self._values, self._total = self._values[count:], self._total[count:]
-        self._number, self._given = self._number[count:], stop
+        self._weight, self._given = self._weight[count:], stop
         return mean.astype(np.float32)
 
 

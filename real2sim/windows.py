@@ -289,13 +289,21 @@ def _rows(sequence: np.ndarray, start: np.ndarray, lengths: np.ndarray, window: 
     return np.where(inside, before[sequence][:, None] + within, before[-1])
 
 
-def stitch(per_window: np.ndarray, windows: Windows, sequences: ListLike[Sequence]) -> list[np.ndarray]:
+def taper(window: int) -> np.ndarray:
+    """Weights (W,) under which signals of overlapping windows pass into one another without a seam: a triangle."""
+    return (1.0 + np.minimum(np.arange(window), np.arange(window)[::-1])) / (1.0 + (window - 1) // 2)
+
+
+def stitch(
+    per_window: np.ndarray, windows: Windows, sequences: ListLike[Sequence], weights: np.ndarray | None = None
+) -> list[np.ndarray]:
     """Join what was computed for each window, as the mean wherever windows overlap.
 
     Args:
         per_window: (N, W, ...) one value or vector for each sample of each window.
         windows: The N windows.
         sequences: The sequences that they were cut from.
+        weights: (W,) of the samples of a window in the mean; all count alike without.
 
     Returns:
         One (T, ...) float64 array a sequence; NaN where no window reaches.
@@ -304,10 +312,11 @@ def stitch(per_window: np.ndarray, windows: Windows, sequences: ListLike[Sequenc
     rows = _rows(windows.sequence, windows.start, lengths, per_window.shape[1]).ravel()
     flat = np.asarray(per_window, dtype=np.float64).reshape(len(rows), math.prod(per_window.shape[2:]))
     samples = int(lengths.sum())
-    number = np.bincount(rows, minlength=samples + 1)[:samples]
+    weight = np.tile(np.ones(per_window.shape[1]) if weights is None else weights, len(per_window))
+    number = np.bincount(rows, weights=weight, minlength=samples + 1)[:samples]
     mean = np.full((samples, flat.shape[1]), np.nan)
     for column, values in enumerate(flat.T):
-        total = np.bincount(rows, weights=values, minlength=samples + 1)[:samples]
+        total = np.bincount(rows, weights=weight * values, minlength=samples + 1)[:samples]
         np.divide(total, number, out=mean[:, column], where=number > 0)
     pieces = np.split(mean.reshape(-1, *per_window.shape[2:]), np.cumsum(lengths)[:-1])
     return pieces if len(lengths) else []

@@ -26,6 +26,7 @@ from real2sim.windows import (
     split,
     statistics_of,
     stitch,
+    taper,
 )
 
 CHANNEL_PAIR = ("watch_accel_x", "range")
@@ -148,6 +149,14 @@ def test_cut_of_nothing_gives_no_window():
 def test_cut_refuses_what_leaves_samples_out(window, stride):
     with pytest.raises(ValueError, match="1 <= stride <= window"):
         cut([sequence(30)], statistics_of([sequence(30)]), window=window, stride=stride)
+
+
+def test_tapered_windows_pass_into_one_another_without_a_seam():
+    windows = cut([sequence(80)], statistics_of([sequence(80)]), window=40, stride=10)
+    per_window = np.repeat(np.arange(5.0) % 2, 40).reshape(5, 40)  # neighbours that disagree as far as can be
+    steps = np.abs(np.diff(stitch(per_window, windows, [sequence(80)], taper(40))[0]))
+    assert steps[10:-10].max() < 0.06
+    assert np.abs(np.diff(stitch(per_window, windows, [sequence(80)])[0]))[10:-10].max() > 0.15
 
 
 def test_stitch_averages_overlaps_and_marks_what_no_window_reaches():
