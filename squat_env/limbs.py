@@ -1,4 +1,4 @@
-"""Angles of legs between a pelvis and the ground, and of arms on a turning trunk: closed-form inverse kinematics.
+"""Angles of legs between a pelvis and the ground, and of arms on a turning trunk; places on feet of a moving body.
 
 Frames are passed around as three column vectors x, y, z of three numbers each; rotations about hinges follow
 `rotations.euler_yxz`. Index 0 is the left side, 1 the right one, whose hinges about x and z are mirror images.
@@ -102,6 +102,36 @@ def arm_angles(hanging: np.ndarray, tipped: np.ndarray, thorax: np.ndarray) -> n
 
 
 @compiled
+def foot_places(root: np.ndarray, leg: np.ndarray, joints: np.ndarray, sites: np.ndarray, others: float) -> np.ndarray:
+    """Places on a foot, down the leg from the pelvis.
+
+    Args:
+        root: (T, 7) place [m] and quaternion (wxyz) of the pelvis.
+        leg: (T, 7) hip (three hinges), knee and ankle (three hinges) [rad].
+        joints: (3, 3) hip in the pelvis' frame, knee in the thigh's, ankle in the shank's [m].
+        sites: (P, 3) places in the foot's frame [m].
+        others: 1 on the left; -1 on the right, where hinges about x and z are mirrored.
+
+    Returns:
+        (T, P, 3) in the world [m].
+    """
+    places = np.empty((len(root), len(sites), 3))
+    for k in range(len(root)):
+        angle = leg[k]
+        frame = _of_quaternion(root[k, 3], root[k, 4], root[k, 5], root[k, 6])
+        place = _moved(_vector(root[k]), frame, _vector(joints[0]))
+        frame = _within(frame, _turned(-angle[0], others * angle[1], others * angle[2]))
+        place = _moved(place, frame, _vector(joints[1]))
+        frame = _within(frame, _turned(angle[3], 0.0, 0.0))
+        place = _moved(place, frame, _vector(joints[2]))
+        frame = _within(frame, _turned(-angle[4], others * angle[5], others * angle[6]))
+        for number in range(len(sites)):
+            x, y, z = _moved(place, frame, _vector(sites[number]))
+            places[k, number, 0], places[k, number, 1], places[k, number, 2] = x, y, z
+    return places
+
+
+@compiled
 def _unwrap(angles: np.ndarray) -> None:
     """Takes whole turns out of the steps of the first three columns of angles (K, C)."""
     for k in range(1, len(angles)):
@@ -128,6 +158,24 @@ def _turned(y: float, x: float, z: float) -> Frame:
         (sy * sx * cz - cy * sz, cx * cz, sy * sz + cy * sx * cz),
         (sy * cx, -sx, cy * cx),
     )
+
+
+@compiled
+def _of_quaternion(w: float, x: float, y: float, z: float) -> Frame:
+    """The frame that a unit quaternion turns the world's into."""
+    return (
+        (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z), 2.0 * (x * z - w * y)),
+        (2.0 * (x * y - w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z + w * x)),
+        (2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)),
+    )
+
+
+@compiled
+def _within(parent: Frame, child: Frame) -> Frame:
+    """A frame that is given in another one."""
+    nowhere = (0.0, 0.0, 0.0)
+    x, y, z = child
+    return _moved(nowhere, parent, x), _moved(nowhere, parent, y), _moved(nowhere, parent, z)
 
 
 @compiled

@@ -20,18 +20,6 @@ def turned(quat: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return vector + scalar * twice + cross(axis, twice)
 
 
-def of_quaternions(quat: np.ndarray) -> np.ndarray:
-    """Rotations (K, 3, 3) of unit quaternions (K, 4), wxyz."""
-    scalar, axis = quat[:, 0], quat[:, 1:]
-    matrix = 2.0 * axis[:, :, None] * axis[:, None, :]
-    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        spin = 2.0 * scalar * axis[:, k]
-        matrix[:, i, i] += 2.0 * scalar**2 - 1.0
-        matrix[:, i, j] -= spin
-        matrix[:, j, i] += spin
-    return matrix
-
-
 def about(axis: str, angle: np.ndarray | float) -> np.ndarray:
     """Rotations (..., 3, 3) about a coordinate axis by angles (...) [rad]."""
     angle = np.asarray(angle, dtype=float)
