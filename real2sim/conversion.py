@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from real2sim.networks import Recogniser, TwoEncoderVAE
-from real2sim.training import apply
+from real2sim.training import apply, recognise
 from real2sim.windows import Sequence, Statistics, Windows, cut, stitch, taper
 
 CANDIDATES = 32  # styles that are tried for the simulated domain
@@ -43,6 +43,38 @@ def choose_style(
         scores.append(float((read == phase)[known].float().mean()))
     best = int(np.argmax(scores))
     return styles[best], scores[best]
+
+
+def read_converted(
+    model: nn.Module,
+    recogniser: Recogniser,
+    sequences: list[Sequence],
+    statistics: Statistics,
+    reading: Statistics,
+    *,
+    window: int,
+    stride: int,
+) -> list[np.ndarray]:
+    """Lets a recogniser read sequences through a converter: windows are converted and read before they are joined.
+
+    Two windows that share samples may be converted to different mountings of the same movement. Each reads well then,
+    their mean is neither.
+
+    Args:
+        model: A network with `convert`, from windows (B, W, C) to the same, normalised.
+        recogniser: What reads.
+        sequences: Recordings, SI units.
+        statistics: Those that the model was trained with.
+        reading: Those that the recogniser was trained with.
+        window, stride: Probabilities of overlapping windows are averaged [samples].
+
+    Returns:
+        (T,) probability of upright for each sequence.
+    """
+    windows = cut(sequences, statistics, window=window, stride=stride)
+    values = apply(model.convert, windows.values) * statistics.std + statistics.mean  # type: ignore[arg-type]
+    values = ((values - reading.mean) / reading.std).astype(np.float32)
+    return stitch(recognise(recogniser, replace(windows, values=values)), windows, sequences)
 
 
 def convert(

@@ -13,6 +13,7 @@ from generators.store import Dataset, DatasetError, Repetition
 from generators.store.dataset import write_dataset
 from real2sim import training
 from real2sim.conversion import convert as convert_sequences
+from real2sim.conversion import read_converted
 from real2sim.evaluation import difference, refuse_overlap, result, tally
 from real2sim.labels import labelled_repetitions
 from real2sim.material import Material, adaptation, place, simulated_sequences
@@ -173,9 +174,13 @@ def predict(run: Run, row: str, seed: int, fold: int | None) -> None:
     """Lets a row's recogniser read the test recordings and keeps its probability of "upright" for every sample."""
     plan, measured = row_named(row), unseen_sequences(run, fold)
     recogniser, statistics = _recogniser(run, plan.recogniser, seed, fold)
-    sequences = measured if plan.converter is None else converted_sequences(run, plan.converter.name, seed, fold)
-    windows = _windows(run, plan.read(sequences), statistics)
-    probability = stitch(training.recognise(recogniser, windows), windows, sequences)
+    if plan.converter is None:
+        windows = _windows(run, plan.read(measured), statistics)
+        probability = stitch(training.recognise(recogniser, windows), windows, measured)
+    else:
+        converter, scale, _ = load_network(place(run, plan.converter, seed, fold))
+        seen, sizes = plan.converter.view(measured), {"window": run.config.window, "stride": run.config.stride}
+        probability = read_converted(converter, recogniser, seen, scale, statistics, **sizes)
     path = run.predictions(row, seed, fold)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{os.getpid()}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from real2sim.conversion import convert
+from real2sim.conversion import read_converted
 from real2sim.converter import ConvertAndRecognise, Converter, converting_row, fold_of, trained_network
 from real2sim.material import simulated_sequences
 from real2sim.method import as_measured
@@ -24,8 +24,7 @@ from real2sim.recordings.plain import COLUMNS, UNITS, read_folder
 from real2sim.repetitions import Reading, calibrate, counted_wrong, overconfidence, tempered
 from real2sim.rows import OURS
 from real2sim.run import Run, RunError, write_text
-from real2sim.training import recognise
-from real2sim.windows import GROUPS, Sequence, cut, stitch
+from real2sim.windows import GROUPS, Sequence
 
 EQUAL_WITHIN = 1e-5  # of the channels' SI values and of probabilities: float32 sums in another order
 
@@ -94,9 +93,7 @@ def _read(run: Run, sequences: list[Sequence], row: str, seed: int, fold: int | 
     network, scale = trained_network(run, plan.converter, seed, fold)
     recogniser, statistics = trained_network(run, plan.recogniser, seed, fold)
     assert isinstance(recogniser, Recogniser)
-    seen = plan.read(convert(network, plan.converter.view(sequences), scale, **sizes))
-    windows = cut(seen, statistics, **sizes)
-    return stitch(recognise(recogniser, windows), windows, seen)
+    return read_converted(network, recogniser, plan.converter.view(sequences), scale, statistics, **sizes)
 
 
 def reading_of(
