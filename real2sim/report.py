@@ -81,7 +81,8 @@ def write_report(run: Run) -> None:
         figures["conversion"] = _picture(_draw_conversion(run, sequence, seed, fold))
         trained = load_network(place(run, model_named(OURS), seed, fold))[2]["curve"]
         figures["mine"] = _picture(draw_training(trained))
-        figures["errors"] = _picture(_draw_errors(run))
+        if (errors := _draw_errors(run)) is not None:
+            figures["errors"] = _picture(errors)
         found, drawn = _evidence(run, seed, fold)
         figures |= drawn
     if dataset is not None:
@@ -131,8 +132,11 @@ def _evidence(run: Run, seed: int, fold: int | None) -> tuple[dict[str, dict[str
     }
 
 
-def _draw_errors(run: Run) -> Figure:
-    """Where in a repetition the recordings as they are and converted are read wrongly, over all folds and seeds."""
+def _draw_errors(run: Run) -> Figure | None:
+    """Where in a repetition the recordings as they are and converted are read wrongly, over all folds and seeds.
+
+    None where no repetition of the recordings is numbered.
+    """
     parts = [(seed, fold) for seed in run.seeds for fold in run.folds]
     sequences = [sequence for _, fold in parts for sequence in stages.unseen_sequences(run, fold)]
     errors, down = {}, np.zeros(0)
@@ -141,7 +145,7 @@ def _draw_errors(run: Run) -> Figure:
             p for seed in run.seeds for fold in run.folds for p in stages.read_predictions(run, row, seed, fold)
         ]
         errors[name], down = evidence.errors_over_repetition(sequences, predicted)
-    return pictures.draw_errors(errors, down)
+    return pictures.draw_errors(errors, down) if np.isfinite(down).any() else None
 
 
 def _template() -> jinja2.Template:
