@@ -81,8 +81,8 @@ def write_report(run: Run) -> None:
         figures["conversion"] = _picture(_draw_conversion(run, sequence, seed, fold))
         trained = load_network(place(run, model_named(OURS), seed, fold))[2]["curve"]
         figures["mine"] = _picture(draw_training(trained))
-        if (errors := _draw_errors(run)) is not None:
-            figures["errors"] = _picture(errors)
+        if (course := _draw_errors(run)) is not None:
+            figures["errors"] = _picture(course)
         found, drawn = _evidence(run, seed, fold)
         figures |= drawn
     if dataset is not None:

@@ -25,7 +25,7 @@ BALL = 0.62  # of the foot's length, from where a foot on its ball carries
 BUTTOCKS_M = 0.06  # how far they reach towards the legs
 LEAST_LOAD = 0.02  # share of the weight below which a foot that is to stand does not stay where it is
 FEET_APART_M = 0.005  # between the soles of feet side by side
-SAME_PLACE_M = 1e-9
+SAME_PLACE_M = 1e-9  # what corners of a sole differ by rounding
 
 
 def refuse_haste(motion: Motion, exercise: Exercise, drop: float) -> None:

@@ -22,9 +22,7 @@ from real2sim.networks import Recogniser, reproducible
 from real2sim.training import Batches, TrainingSettings, fit, phase_loss
 
 SETTINGS = TrainingSettings(epochs=7, learning_rate=1e-3)
-CORAL_SHARE = (
-    3.0  # of the term in the loss at the start, over the phases' part; it ends at .4, and larger unlearns phases
-)
+CORAL_SHARE = 3.0  # of the term over the phases' loss, at the start; it ends at .4, and larger unlearns phases
 CALIBRATION = 8  # batches that the weight of the term is calibrated on
 STRENGTH = 0.3  # of the reversed gradient at the end
 STEEPNESS = 10.0  # of the schedule by which the adversary gains weight

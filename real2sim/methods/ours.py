@@ -330,12 +330,7 @@ def finished(material: Material, simulated: Simulated, network: TwoEncoderVAE, c
     return Trained(network=network, statistics=simulated.statistics, notes=notes)
 
 
-START = (
-    "content",
-    "rich",
-    "turned",
-    "gravity",
-)  # fields of a plan that the content encoder of the simulation depends on
+START = ("content", "rich", "turned", "gravity")  # what of a plan the content encoder of the simulation depends on
 ADAPTED = (*START, "labels", "unlabelled")  # and those that the adapted one does
 
 
