@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
+import mujoco
 import numpy as np
 
 from generators.recipe import Recipe
@@ -77,15 +78,22 @@ def make_repetitions(
         start, stop: Indices.
         simulated: Gives a set by its number; `simulate_set` where None.
     """
-    size, gives = recipe.repetitions_a_set, simulated or simulate_set
+    size, data = recipe.repetitions_a_set, None
     for number in range(start // size, -(-stop // size)):
-        for repetition in measure_set(recipe, number, gives(recipe, number)):
+        done = simulated(recipe, number) if simulated else simulate_set(recipe, number, data)
+        data = done.prepared.data
+        for repetition in measure_set(recipe, number, done):
             if start <= repetition.index < stop:
                 yield repetition
 
 
-def simulate_set(recipe: Recipe, number: int) -> SimulatedSet:
+def simulate_set(recipe: Recipe, number: int, data: mujoco.MjData | None = None) -> SimulatedSet:
     """Draws and simulates set `number`; a set that fails in the physics is drawn again and the reason counted.
+
+    Args:
+        recipe: What to make.
+        number: Of the set.
+        data: Of a set that is over, used again where it serves.
 
     Raises:
         RuntimeError: No draw succeeded.
@@ -93,16 +101,20 @@ def simulate_set(recipe: Recipe, number: int) -> SimulatedSet:
     """
     if recipe.physics != "mujoco":
         raise ValueError(f"the recipe's physics is {recipe.physics}, expected mujoco here; make it with --backend warp")
-    drawn = draw_set(recipe, number)
+    drawn = draw_set(recipe, number, data=data)
     while True:
         done = judge_set(drawn, _simulate(drawn.prepared))
         if isinstance(done, SimulatedSet):
             return done
-        drawn = draw_set(recipe, number, after=done)
+        drawn = draw_set(recipe, number, after=done, data=done.prepared.data)
 
 
-def draw_set(recipe: Recipe, number: int, *, after: DrawnSet | None = None) -> DrawnSet:
+def draw_set(
+    recipe: Recipe, number: int, *, after: DrawnSet | None = None, data: mujoco.MjData | None = None
+) -> DrawnSet:
     """Draws set `number`, or draws its motion again after a draw that failed in the physics.
+
+    Data of a set that is over are used again where they serve.
 
     Raises:
         RuntimeError: Too many draws have failed.
@@ -113,6 +125,7 @@ def draw_set(recipe: Recipe, number: int, *, after: DrawnSet | None = None) -> D
         "faults": recipe.faults,
         "repetitions": recipe.repetitions_a_set,
         "mountings": recipe.mountings,
+        "data": data,
     }
     if after is None:
         prepared = prepare(recipe.population, seeds, **what)

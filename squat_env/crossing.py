@@ -46,6 +46,27 @@ class Solids:
         """
         return _crossed(self.shapes, self.capsule, self.size, data.geom_xpos, data.geom_xmat, start, end)
 
+    def crossed_each(self, places: np.ndarray, turns: np.ndarray, links: np.ndarray) -> np.ndarray:
+        """`crossed` (T, L) of several lines in each of T poses.
+
+        Args:
+            places, turns: (T, G', 3), (T, G', 9) `geom_xpos` and `geom_xmat` of all geoms [m].
+            links: (T, L, 2, 3) starts and ends of the lines in the world [m].
+        """
+        return _crossed_each(self.shapes, self.capsule, self.size, places, turns, links)
+
+
+@compiled
+def _crossed_each(
+    shapes: np.ndarray, capsule: np.ndarray, size: np.ndarray, places: np.ndarray, turns: np.ndarray, links: np.ndarray
+) -> np.ndarray:
+    lengths = np.empty(links.shape[:2])
+    for k in range(len(links)):
+        for number in range(links.shape[1]):
+            start, end = links[k, number]
+            lengths[k, number] = _crossed(shapes, capsule, size, places[k], turns[k], start, end)
+    return lengths
+
 
 @compiled
 def _crossed(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from squat_env.compiled import compiled
 from squat_env.model import ARMATURE
 from squat_env.rotations import turned
 
@@ -79,21 +80,20 @@ def inverse_dynamics(
     """
     count, nv = qvel.shape
     sites = [model.site(name).id for name in supports]
-    force, jacobian = np.zeros((count, nv)), np.zeros((count, len(sites), 2, 3, nv))
-    com, lever = np.empty((count, 3)), np.zeros((count, 3, nv))
+    force, com, lever = np.zeros((count, nv)), np.empty((count, 3)), np.zeros((count, 3, nv))
+    axes, places = np.empty((count, nv, 6)), np.empty((count, model.nsite, 3))
     place, speed, rise, middle = data.qpos, data.qvel, data.qacc, data.subtree_com[1]
+    turning, spots = data.cdof, data.site_xpos
     for k in range(count):
         place[:], speed[:], rise[:] = qpos[k], qvel[k], qacc[k]
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_comVel(model, data)
         mujoco.mj_rne(model, data, 1, force[k])
-        for site, (moves, turns) in zip(sites, jacobian[k], strict=True):
-            mujoco.mj_jacSite(model, data, moves, turns, site)
-        com[k] = middle
+        axes[k], places[k], com[k] = turning, spots, middle
         if with_push:
             mujoco.mj_jacSubtreeCom(model, data, lever[k], 1)
-    jacobian = jacobian.reshape(count, -1, nv)
+    jacobian = _jacobians(axes, places[:, sites] - com[:, None], _moved_by(model, sites)).reshape(count, -1, nv)
     force[:, 6:] += ARMATURE * qacc[:, 6:]
     support = jacobian[:, :, :6].transpose(0, 2, 1)  # (K, 6, 6 S): wrenches to root force
     wrench = _shared(support, compliance)
@@ -112,6 +112,46 @@ def inverse_dynamics(
         push = lever[:, :, 6:].transpose(0, 2, 1) - legs @ lever[:, :, :6].transpose(0, 2, 1)
     ground = up[:, 0] / (float(model.body_mass.sum()) * -model.opt.gravity[2])
     return Dynamics(torque=torque, pressure=pressure, ground=ground, carried=carried, com=com, push=push)
+
+
+def _moved_by(model: mujoco.MjModel, sites: list[int]) -> np.ndarray:
+    """Which degrees of freedom move a site (S, nv)."""
+    moved, parents = np.zeros((len(sites), model.nv), bool), model.dof_parentid.tolist()
+    for row, site in zip(moved, sites, strict=True):
+        body = model.site_bodyid[site]
+        while not model.body_dofnum[body]:  # it is fixed to its parent
+            body = model.body_parentid[body]
+        dof = int(model.body_dofadr[body] + model.body_dofnum[body]) - 1
+        while dof >= 0:
+            row[dof], dof = True, parents[dof]
+    return moved
+
+
+@compiled
+def _jacobians(axes: np.ndarray, places: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """What `mj_jacSite` gives of some sites in K poses.
+
+    Args:
+        axes: (K, nv, 6) MuJoCo's `cdof`: how a degree of freedom turns and moves the centre of mass.
+        places: (K, S, 3) of the sites, from there [m].
+        moved: (S, nv) which degrees of freedom move a site.
+
+    Returns:
+        (K, S, 2, 3, nv) of the site's place, and of its orientation.
+    """
+    found = np.zeros((*places.shape[:2], 2, 3, axes.shape[1]))
+    for k in range(len(places)):
+        for site in range(places.shape[1]):
+            x, y, z = places[k, site]
+            for dof in range(axes.shape[1]):
+                if moved[site, dof]:
+                    a, b, c, u, v, w = axes[k, dof]
+                    place, turn = found[k, site, 0], found[k, site, 1]
+                    turn[0, dof], turn[1, dof], turn[2, dof] = a, b, c
+                    place[0, dof] = u + (b * z - c * y)
+                    place[1, dof] = v + (c * x - a * z)
+                    place[2, dof] = w + (a * y - b * x)
+    return found
 
 
 def _shared(support: np.ndarray, compliance: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import gymnasium as gym
+import mujoco
 import numpy as np
 
 from squat_env.episode import Episode, next_seed
@@ -85,6 +86,7 @@ class SquatSensorEnv(gym.Env):
         self._columns = tuple(columns(self.task).items())
         self._width = max(part.stop for _, part in self._columns)
         self._set: Episode | None = None
+        self._spare: mujoco.MjData | None = None  # of the set before the one that is going on
         self._camera = Camera()
 
     @property
@@ -106,10 +108,16 @@ class SquatSensorEnv(gym.Env):
                 goes on.
         """
         super().reset(seed=seed)
-        self._set = Episode(self.task, next_seed(self.np_random), options or {})
+        following = Episode(self.task, next_seed(self.np_random), options or {}, self._spare)
+        if self._set is not None:
+            self._spare = self._set.surveyor.data
+        self._set = following
         row = np.empty(self._width, np.float32)
         self._set.begin(row)
         return self._seen(row), self._set.info()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_spare": None}
 
     def step(self, action: np.ndarray):
         """Goes one control step on.

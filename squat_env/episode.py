@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+import mujoco
 import numpy as np
 from gymnasium.error import ResetNeeded
 
@@ -44,13 +45,14 @@ class Episode:
         fallen: The pelvis has come below half its planned height, or the physics has failed.
     """
 
-    def __init__(self, task: Task, seed: int, options: Mapping[str, Any]):
+    def __init__(self, task: Task, seed: int, options: Mapping[str, Any], data: mujoco.MjData | None = None):
         """Draws and plans a set.
 
         Args:
             task: What is done.
             seed: Of everything.
             options: Fixes draws by name, over what the task fixes.
+            data: Of an episode that is over, used again where it serves.
 
         Raises:
             ValueError: A fixed draw is not of its kind, or physically impossible.
@@ -58,7 +60,13 @@ class Episode:
         fixed = task.fixed(options)
         seeds = Seeds(seed=seed, index=0)
         prepared = prepare(
-            task.drawn_from, seeds, exercise=task.exercise, faults=task.faults, repetitions=task.reps, **fixed
+            task.drawn_from,
+            seeds,
+            exercise=task.exercise,
+            faults=task.faults,
+            repetitions=task.reps,
+            data=data,
+            **fixed,
         )
         self.draw, self.model, self.reference = prepared.draw, prepared.model, prepared.reference
         _, data = initial_state(self.model, self.reference, prepared.data)

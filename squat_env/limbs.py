@@ -13,6 +13,7 @@ from squat_env.compiled import compiled
 Vector = tuple[float, float, float]
 Frame = tuple[Vector, Vector, Vector]
 
+LEAST_RISE_M2 = 1e-4  # square of the height of a hip over its ankle at least
 MOST_INWARDS = 0.8  # sine of the angle by which a leg's plane turns at most
 
 
@@ -76,6 +77,36 @@ def leg_angles(
             row[7] = toes[k, side]
         _unwrap(angles[side])
     return angles, farthest
+
+
+@compiled
+def hip_heights(
+    lengths: tuple[float, float],
+    bend: np.ndarray,
+    hips: np.ndarray,
+    pelvis: np.ndarray,
+    place: np.ndarray,
+    ankles: np.ndarray,
+) -> np.ndarray:
+    """Heights (2, K) of a pelvis at which either leg is bent as asked [m]; where a leg is too short for it, the highest.
+
+    Args:
+        lengths: Of thigh and shank [m].
+        bend: (K,) flexion of the knee [rad].
+        hips: (2, 3) in the pelvis frame [m].
+        pelvis, place: (K, 3, 3), (K, 2) orientation, and place over the ground of the pelvis [m].
+        ankles: (K, 2, 3) [m].
+    """
+    thigh, shank = lengths
+    heights = np.empty((2, len(bend)))
+    for side in range(2):
+        for k in range(len(bend)):
+            reach = thigh**2 + shank**2 + 2.0 * thigh * shank * math.cos(bend[k])
+            x, y, z = _moved((0.0, 0.0, 0.0), _frame(pelvis[k]), _vector(hips[side]))
+            x, y = place[k, 0] + x - ankles[k, side, 0], place[k, 1] + y - ankles[k, side, 1]
+            up = math.sqrt(max(reach - (x**2 + y**2), LEAST_RISE_M2))
+            heights[side, k] = ankles[k, side, 2] + up - z
+    return heights
 
 
 @compiled

@@ -19,6 +19,7 @@ from squat_env.motion import Motion, MotionRanges, sample_motion, slowed
 from squat_env.placement import Placement, PlacementRanges, sample_placement
 from squat_env.posture import InfeasibleMotion, TooFast
 from squat_env.reference import Reference, find_route, plan
+from squat_env.simulate import reset_data
 from squat_env.surface import same_limb
 from squat_env.surroundings import Surroundings
 
@@ -139,6 +140,7 @@ def prepare(
     also: Sequence[Wearing] | None = None,
     mountings: int = 1,
     first_attempt: int = 0,
+    data: mujoco.MjData | None = None,
 ) -> Prepared:
     """Draws a wearer, builds the model and plans the set; what is physically impossible is drawn again and counted.
 
@@ -154,6 +156,7 @@ def prepare(
         also: What is worn besides; drawn where it is not given.
         mountings: How many watches and phones are worn at once, all in all.
         first_attempt: Where the draws of the motion begin; a caller whose simulation failed goes on after the last one.
+        data: Of a set that is over, overwritten and used again where the layout is the same.
 
     Raises:
         InfeasibleMotion: A given motion is impossible for the body.
@@ -168,7 +171,7 @@ def prepare(
     balance = kind.feedback is not None or _rises(motion, faults)
     given = {0: placement} if placement else {}
     given |= {k: wearing.placement for k, wearing in enumerate(also or (), start=1)}
-    placements, model, data = _place(population, seeds, balance, body, equipment, given, mountings, redraws)
+    placements, model, data = _place(population, seeds, balance, body, equipment, given, mountings, redraws, data)
     also = also or [
         Wearing(placement=place, devices=sample_devices(population.devices, seeds.generator("devices", mounting=k)))
         for k, place in enumerate(placements[1:], start=1)
@@ -247,6 +250,7 @@ def _place(
     given: Mapping[int, Placement],
     mountings: int,
     redraws: Counter,
+    data: mujoco.MjData | None,
 ) -> tuple[list[Placement], mujoco.MjModel, mujoco.MjData]:
     """Draws the placements that are not given; each is drawn again where it is inside the body, whatever the others."""
     drawn = [k for k in range(mountings) if k not in given]
@@ -257,7 +261,7 @@ def _place(
             placements[k] = sample_placement(population.placement, rng, hands_free=equipment.load != "none")
         every = [placements[k] for k in range(mountings)]
         model = build_model(body, every[0], equipment, balance=balance, also=every[1:])
-        data = mujoco.MjData(model)
+        data = reset_data(model, data)
         inside = devices_inside(model, data, range(mountings))
         if not inside:
             return every, model, data

@@ -233,16 +233,17 @@ def shape(geometry: Geometry, motion: Motion, exercise: Exercise, path: Path, sw
     back = geometry.seat_radius * _rolled_back(motion, path, tilt)
     if exercise.height == "floor":
         lean, tilt = np.full(count, -0.5 * np.pi), np.full(count, -0.5 * np.pi)
-    pelvis = about("y", tilt) @ about("x", roll)
+    zero = np.zeros(count)
+    turn = np.array([roll, tilt, zero]).T
+    pelvis = euler_yxz(turn[:, [1, 0, 2]], (1, 1, 1))
     feet, ankles, toes = _feet(geometry, motion, path)
     if exercise.lifts:
         ankles[:, geometry.lead, 2] += LIFT_M * np.clip(path.depth, 0.0, 1.0)
     aside = -geometry.side * np.deg2rad(motion.side_bend_deg) * path.depth - roll
-    zero = np.zeros(count)
     spine = np.array([lean - tilt + sway.trunk[:, 1], aside + sway.trunk[:, 0], zero + sway.trunk[:, 2]]).T
     thorax = pelvis @ euler_yxz(spine, (1, 1, 1))
     return Shape(
-        turn=np.array([roll, tilt, zero]).T,
+        turn=turn,
         pelvis=pelvis,
         back=back,
         upper=np.hstack([spine, *_arms(motion, geometry, _arms_way(motion, path), lean, thorax, sway.arms)]),
@@ -307,8 +308,9 @@ def _trunk(motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarr
 def heel_rise(geometry: Geometry, motion: Motion, path: Path) -> np.ndarray:
     """How far (K, 2) the feet turn about their toe joints [deg]."""
     rise = np.zeros((len(path.depth), 2))
-    late = (path.depth - HEEL_RISE_FROM) / (1.0 - HEEL_RISE_FROM)
-    rise[:] = (motion.heel_rise_deg * minimum_jerk(late))[:, None]
+    if motion.heel_rise_deg:
+        late = (path.depth - HEEL_RISE_FROM) / (1.0 - HEEL_RISE_FROM)
+        rise[:] = (motion.heel_rise_deg * minimum_jerk(late))[:, None]
     start, end = motion.rear_heel_deg
     rise[:, 1 - geometry.lead] += start + (end - start) * path.depth
     return rise
@@ -317,6 +319,9 @@ def heel_rise(geometry: Geometry, motion: Motion, path: Path) -> np.ndarray:
 def _feet(geometry: Geometry, motion: Motion, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Orientation (K, 2, 3, 3), ankles (K, 2, 3) and toe extension (K, 2) of feet that turn about their toe joints."""
     rise = np.deg2rad(heel_rise(geometry, motion, path))
+    if not rise.any():
+        flat = np.tile(geometry.feet, (len(rise), 1, 1, 1)), np.tile(geometry.ankles, (len(rise), 1, 1))
+        return *flat, rise
     feet = geometry.feet @ about("y", rise)
     ankles = geometry.ankles + geometry.feet @ geometry.foot.toes - feet @ geometry.foot.toes
     return feet, ankles, rise
@@ -337,15 +342,9 @@ def _pelvis_height(
     seated = exercise.height == "seat"
     bottom = motion.standing_knee_deg if seated else motion.knee_flexion_deg
     bend = np.deg2rad(np.abs(motion.standing_knee_deg + path.depth * (bottom - motion.standing_knee_deg)))
-    reach = geometry.thigh**2 + geometry.shank**2 + 2 * geometry.thigh * geometry.shank * np.cos(bend)
-    heights = []
-    for leg in (geometry.lead,) if exercise.height == "lead_knee" else (0, 1):
-        offset = pelvis @ geometry.hips[leg]
-        across = place + offset[:, :2] - ankles[:, leg, :2]
-        up = np.sqrt(np.maximum(reach - (across**2).sum(1), 1e-4))
-        heights.append(ankles[:, leg, 2] + up - offset[:, 2])
-    if len(heights) == 1:
-        return heights[0]
+    heights = limbs.hip_heights((geometry.thigh, geometry.shank), bend, geometry.hips, pelvis, place, ankles)
+    if exercise.height == "lead_knee":
+        return heights[geometry.lead]
     low, high = np.sort(heights, axis=0)
     height = low - SMOOTH_MINIMUM_M * np.log1p(np.exp((low - high) / SMOOTH_MINIMUM_M))
     return height + path.depth * (geometry.rest_height - height) if seated else height

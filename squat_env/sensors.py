@@ -111,13 +111,17 @@ class Surveyor:
 
     def scenes(self, qpos: np.ndarray, mountings: int = 1) -> list[Scene]:
         """Looks at the poses `qpos` (T, nq); a scene for each of the first so many mountings."""
-        count, devices = len(qpos), [self._model.site(worn(d, k)).id for k in range(mountings) for d in DEVICES]
-        sites = [*self._sites[: len(LANDMARKS)], *devices]
-        places, thickness = np.empty((count, len(sites), 3)), np.empty((count, mountings))
+        data, devices = self._data, [self._model.site(worn(d, k)).id for k in range(mountings) for d in DEVICES]
+        now, found = data.qpos, (data.site_xpos, data.geom_xpos, data.geom_xmat)
+        places, solids, turns = kept = tuple(np.empty((len(qpos), *part.shape)) for part in found)
         for k, pose in enumerate(qpos):
-            places[k] = self.pose(pose).site_xpos[sites]
-            links = places[k, len(LANDMARKS) :].reshape(mountings, 2, 3)
-            thickness[k] = [self._solids.crossed(self._data, watch, phone) for watch, phone in links]
+            now[:] = pose
+            mujoco.mj_kinematics(self._model, data)
+            for rows, part in zip(kept, found, strict=True):
+                rows[k] = part
+        places = places[:, [*self._sites[: len(LANDMARKS)], *devices]]
+        links = places[:, len(LANDMARKS) :].reshape(-1, mountings, 2, 3)
+        thickness = self._solids.crossed_each(solids, turns, links)
         between = places[:, len(LANDMARKS) + 1 :: 2] - places[:, len(LANDMARKS) :: 2]
         distance = np.linalg.norm(between, axis=2)
         landmarks = places[:, : len(LANDMARKS)]
