@@ -13,6 +13,7 @@ from generators.store import Repetition, Worn
 from generators.streams import Streams, record
 from squat_env.activities import sample_setting
 from squat_env.assessment import Performance, assess
+from squat_env.draws import choose
 from squat_env.faults import FAULTS, severities
 from squat_env.landmarks import joint_angles
 from squat_env.population import ATTEMPTS, Draw, Prepared, Seeds, Wearing, prepare
@@ -152,8 +153,7 @@ def draw_set(
 
 def draw_exercise(recipe: Recipe, seeds: Seeds) -> str:
     """The exercise of a set."""
-    names, shares = zip(*recipe.exercises, strict=True)
-    return str(seeds.generator("exercise").choice(names, p=np.array(shares) / sum(shares)))
+    return choose(seeds.generator("exercise"), recipe.exercises)
 
 
 def _simulate(prepared: Prepared) -> Simulation | SimulationFailed:

@@ -21,7 +21,7 @@ import mujoco_warp  # noqa: E402
 
 from squat_env import accelerator_kernels as kernels  # noqa: E402
 from squat_env.dynamics import BALANCE_STEPS  # noqa: E402
-from squat_env.rotations import turned  # noqa: E402
+from squat_env.rotations import of_quaternions  # noqa: E402
 from squat_env.simulate import Simulation, SimulationFailed  # noqa: E402
 from squat_env.worlds import World  # noqa: E402
 
@@ -286,11 +286,6 @@ def _sites(worlds: Sequence[World]) -> Any:
         setattr(sites, f"{prefix}body", wp.array(bodies, dtype=int))
         places = np.stack([model.site_pos[site] for model, site in chosen])
         setattr(sites, f"{prefix}place", wp.array(places, dtype=wp.vec3))
-        turns = _orientations(quats).reshape(*places.shape, 3)
+        turns = of_quaternions(quats).reshape(*places.shape, 3)
         setattr(sites, f"{prefix}turn", wp.array(turns, dtype=wp.mat33))
     return sites
-
-
-def _orientations(quats: np.ndarray) -> np.ndarray:
-    """Matrices (K, 3, 3) of unit quaternions (K, 4), wxyz."""
-    return np.stack([turned(quats, np.tile(axis, (len(quats), 1))) for axis in np.eye(3)], axis=-1)

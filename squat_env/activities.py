@@ -7,6 +7,7 @@ import numpy as np
 
 from squat_env.arms import Angles
 from squat_env.body import Body, ankle_height, segments
+from squat_env.draws import choose, log_uniform, uniform
 from squat_env.footwork import Step
 from squat_env.gait import Gait, sample_gait
 from squat_env.gestures import GESTURES, HANG, RESTS, ArmMove, Gesture
@@ -77,14 +78,12 @@ def sample_setting(
         after=None if seated else maybe(ranges.after, "after"),
         around=_up(person, rng) if seated else None,
         resting=(maybe_rest("before"), maybe_rest("after")) if seated else (None, None),
-        haste=max(1.0, motion.cycles[0].ascent_s / float(rng.uniform(*ranges.brisk_rise_s))) if brisk else 1.0,
+        haste=max(1.0, motion.cycles[0].ascent_s / uniform(rng, *ranges.brisk_rise_s)) if brisk else 1.0,
     )
 
 
 def _choose(ranges: Surroundings, rng: np.random.Generator, where: str) -> str:
-    pairs = [(name, share) for name, share in ranges.activities if name != "sit" or where == "after"]
-    names, shares = zip(*pairs, strict=True)
-    return str(rng.choice(names, p=np.array(shares) / sum(shares)))
+    return choose(rng, [(name, share) for name, share in ranges.activities if name != "sit" or where == "after"])
 
 
 def _up(person: _Person, rng: np.random.Generator) -> Interlude:
@@ -97,24 +96,24 @@ def _up(person: _Person, rng: np.random.Generator) -> Interlude:
 
 def _rest(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
     """Arms that rest here and there on the seat; before the rise they go where it needs them, some were there."""
-    ranges, duration = person.ranges, _log_uniform(person.ranges.rest_s, rng)
-    back = float(rng.uniform(0.4, 1.0)) if where == "before" else 0.0
-    moves, names, shares = [], *zip(*ranges.seat_gestures, strict=True)
-    now = 0.0 if where == "before" else float(rng.uniform(0.0, 0.8))
+    ranges, duration = person.ranges, log_uniform(rng, *person.ranges.rest_s)
+    back = uniform(rng, 0.4, 1.0) if where == "before" else 0.0
+    moves: list[ArmMove] = []
+    now = 0.0 if where == "before" else uniform(rng, 0.0, 0.8)
     stays = rng.random() < 0.3 or not person.hands_free
     while not stays and now + 0.3 < duration - back:
-        name = str(rng.choice(names, p=np.array(shares) / sum(shares)))
-        way = min(float(rng.uniform(0.4, 1.0)), duration - back - now)
+        name = choose(rng, ranges.seat_gestures)
+        way = min(uniform(rng, 0.4, 1.0), duration - back - now)
         begin = now if moves or where == "after" else -way  # before the rise the arms have rested there already
         moves += _gestured((GESTURES | RESTS)[name], rng, begin, way)
-        now = max(begin + way, 0.0) + float(rng.uniform(*ranges.gesture_s))
+        now = max(begin + way, 0.0) + uniform(rng, *ranges.gesture_s)
     if moves and back:
         moves += [ArmMove(side=side, start_s=duration - back, duration_s=back, angles_deg=None) for side in range(2)]
     return Interlude(
         duration_s=duration,
         arms=tuple(moves),
         body=_body_moves(rng, duration, calm=False, sideways=False),
-        sway_deg=0.4 * _log_uniform(ranges.sway_deg, rng),
+        sway_deg=0.4 * log_uniform(rng, *ranges.sway_deg),
         sway_seed=int(rng.integers(2**31)),
     )
 
@@ -122,7 +121,7 @@ def _rest(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
 def _standing(
     person: _Person, rng: np.random.Generator, where: str, *, busy: float, sideways: bool = False
 ) -> Interlude:
-    duration = _log_uniform(person.ranges.stand_s, rng)
+    duration = log_uniform(rng, *person.ranges.stand_s)
     return _finished(person, rng, where, duration, busy=busy, sideways=sideways)
 
 
@@ -159,7 +158,7 @@ def _finished(
         arms=arms,
         body=_body_moves(rng, duration, calm=bool(steps), sideways=sideways),
         dips=dips,
-        sway_deg=_log_uniform(person.ranges.sway_deg, rng),
+        sway_deg=log_uniform(rng, *person.ranges.sway_deg),
         sway_seed=int(rng.integers(2**31)),
     )
 
@@ -168,22 +167,21 @@ def _arm_moves(
     person: _Person, rng: np.random.Generator, duration: float, where: str, busy: float
 ) -> tuple[ArmMove, ...]:
     """Arms that come down, do this and that, and go where the next repetition needs them."""
-    back = 0.0 if where == "after" else float(rng.uniform(0.6, 1.1))
+    back = 0.0 if where == "after" else uniform(rng, 0.6, 1.1)
     idle = duration - back
     if idle < SHORTEST_IDLE_S:
         return ()
     moves, hang = [], _near(HANG, 4.0, rng)
     for side in range(2):
-        begin, way = float(rng.uniform(0.0, 0.25)), min(float(rng.uniform(0.6, 1.1)), idle - 0.3)
+        begin, way = uniform(rng, 0.0, 0.25), min(uniform(rng, 0.6, 1.1), idle - 0.3)
         if where == "before":
             begin = -way  # they hang already
         moves.append(ArmMove(side=side, start_s=begin, duration_s=way, angles_deg=hang))
     ready = [move.start_s + move.duration_s for move in moves]
-    names, shares = zip(*person.ranges.gestures, strict=True)
-    now = max(*ready, 0.0) + float(rng.uniform(*person.ranges.gesture_s)) * rng.random()
+    now = max(*ready, 0.0) + uniform(rng, *person.ranges.gesture_s) * rng.random()
     while now < idle - 0.8:
-        gesture = GESTURES[str(rng.choice(names, p=np.array(shares) / sum(shares)))]
-        way, wait = float(rng.uniform(0.45, 0.95)), float(rng.uniform(*person.ranges.gesture_s))
+        gesture = GESTURES[choose(rng, person.ranges.gestures)]
+        way, wait = uniform(rng, 0.45, 0.95), uniform(rng, *person.ranges.gesture_s)
         if rng.random() < busy and now + way < idle:
             moves += _gestured(gesture, rng, now, way)
         now += way + wait
@@ -200,8 +198,8 @@ def _gestured(gesture: Gesture, rng: np.random.Generator, start: float, way: flo
         start_s=start,
         duration_s=way,
         angles_deg=angles,
-        rub_deg=gesture.rub_deg * float(rng.uniform(0.5, 1.5)),
-        rub_hz=gesture.rub_hz * float(rng.uniform(0.7, 1.3)),
+        rub_deg=gesture.rub_deg * uniform(rng, 0.5, 1.5),
+        rub_hz=gesture.rub_hz * uniform(rng, 0.7, 1.3),
     )
     return [move, replace(move, side=1 - lone)] if gesture.both else [move]
 
@@ -213,15 +211,15 @@ def _near(angles: Angles, spread: float, rng: np.random.Generator) -> Angles:
 
 def _body_moves(rng: np.random.Generator, duration: float, *, calm: bool, sideways: bool) -> tuple[BodyMove, ...]:
     """Looking round, leaning, and the weight from leg to leg; in the end as it was."""
-    moves, now, size = [], float(rng.uniform(0.2, 1.0)), 0.4 if calm else 1.0
+    moves, now, size = [], uniform(rng, 0.2, 1.0), 0.4 if calm else 1.0
     side = 1.0 if rng.random() < 0.5 else -1.0
     while now < duration - 1.6:
-        way = float(rng.uniform(0.5, 1.2))
+        way = uniform(rng, 0.5, 1.2)
         spine = size * rng.normal(0.0, (3.0, 3.0, 10.0))
         side = -side
-        aside = side * float(rng.uniform(0.03, 0.09)) if sideways else size * float(rng.normal(0.0, 0.008))
+        aside = side * uniform(rng, 0.03, 0.09) if sideways else size * float(rng.normal(0.0, 0.008))
         moves.append(BodyMove(start_s=now, duration_s=way, spine_deg=_three(spine), aside_m=aside))
-        now += way + float(rng.uniform(0.2, 2.0))
+        now += way + uniform(rng, 0.2, 2.0)
     if moves:
         begin = max(moves[-1].start_s + moves[-1].duration_s, duration - 1.0)
         moves.append(BodyMove(start_s=begin, duration_s=max(duration - begin, 0.1)))
@@ -235,21 +233,21 @@ def _three(values: np.ndarray) -> tuple[float, float, float]:
 
 def _walk(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
     """Some way straight on or along a bend; there and back between repetitions."""
-    way = _log_uniform(person.ranges.walk_m, rng)
+    way = log_uniform(rng, *person.ranges.walk_m)
     if where == "between":
         steps = [*_ahead(person, rng, way, 0.0), *_turned(person, rng, np.pi)]
         steps += [*_ahead(person, rng, way, 0.0), *_turned(person, rng, np.pi)]
     else:
-        bend = 0.0 if rng.random() < 0.5 else float(rng.uniform(-np.pi, np.pi))
+        bend = 0.0 if rng.random() < 0.5 else uniform(rng, -np.pi, np.pi)
         steps = [*_ahead(person, rng, way, bend)]
         if rng.random() < 0.5:
-            turn = _turned(person, rng, float(rng.uniform(0.25, 1.0)) * np.pi)
+            turn = _turned(person, rng, uniform(rng, 0.25, 1.0) * np.pi)
             steps = [*steps, *turn] if where == "before" else [*turn, *steps]
     return _stepping(person, rng, where, [*steps, _closing(person, rng)], busy=0.15)
 
 
 def _march(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
-    lift, pace = float(rng.uniform(0.04, 0.22)), float(rng.uniform(0.4, 0.75))
+    lift, pace = uniform(rng, 0.04, 0.22), uniform(rng, 0.4, 0.75)
     steps = [Step(duration_s=_varied(pace, person, rng), lift_m=lift) for _ in range(int(rng.integers(4, 13)))]
     return _stepping(person, rng, where, [*steps, _closing(person, rng)], busy=0.1)
 
@@ -257,11 +255,11 @@ def _march(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
 def _shuffle(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
     steps = [
         Step(
-            duration_s=float(rng.uniform(0.4, 0.8)),
-            ahead_m=float(rng.uniform(-0.12, 0.2)),
-            aside_m=float(rng.uniform(-0.1, 0.1)),
+            duration_s=uniform(rng, 0.4, 0.8),
+            ahead_m=uniform(rng, -0.12, 0.2),
+            aside_m=uniform(rng, -0.1, 0.1),
             turn_rad=float(rng.normal(0.0, 0.25)),
-            pause_s=float(rng.uniform(0.0, 1.0)) if rng.random() < 0.3 else 0.0,
+            pause_s=uniform(rng, 0.0, 1.0) if rng.random() < 0.3 else 0.0,
         )
         for _ in range(int(rng.integers(2, 6)))
     ]
@@ -269,9 +267,9 @@ def _shuffle(person: _Person, rng: np.random.Generator, where: str) -> Interlude
 
 
 def _turn_round(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
-    steps = _turned(person, rng, float(rng.uniform(0.4, 1.0)) * np.pi)
+    steps = _turned(person, rng, uniform(rng, 0.4, 1.0) * np.pi)
     if rng.random() < 0.6:
-        steps = [*steps, *_turned(person, rng, float(rng.uniform(0.4, 1.0)) * np.pi)]
+        steps = [*steps, *_turned(person, rng, uniform(rng, 0.4, 1.0) * np.pi)]
     return _stepping(person, rng, where, [*steps, _closing(person, rng)], busy=0.2)
 
 
@@ -292,13 +290,13 @@ def _ahead(person: _Person, rng: np.random.Generator, way: float, bend: float) -
 
 def _turned(person: _Person, rng: np.random.Generator, angle: float) -> list[Step]:
     """Steps of a turn on the spot, to either side."""
-    seconds = float(rng.uniform(*person.ranges.turn_s)) * abs(angle) / np.pi
+    seconds = uniform(rng, *person.ranges.turn_s) * abs(angle) / np.pi
     count = max(2, int(np.ceil(angle / MOST_TURN_A_STEP)), round(seconds / 0.55))
     side = 1.0 if rng.random() < 0.5 else -1.0
     return [
         Step(
             duration_s=_varied(max(seconds / count, 0.3), person, rng),
-            ahead_m=float(rng.uniform(0.0, 0.12)),
+            ahead_m=uniform(rng, 0.0, 0.12),
             turn_rad=side * angle / count,
         )
         for _ in range(count)
@@ -310,11 +308,9 @@ def _closing(person: _Person, rng: np.random.Generator) -> Step:
 
 
 def _pick_up(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
-    leg, deep = person.leg_m, float(rng.uniform(0.1, 0.45))
-    start, down, hold, up = (
-        float(rng.uniform(low, high)) for low, high in ((0.2, 1), (0.7, 1.4), (0.1, 0.8), (0.7, 1.4))
-    )
-    lean = float(rng.uniform(55.0, 75.0)) - 60.0 * deep
+    leg, deep = person.leg_m, uniform(rng, 0.1, 0.45)
+    start, down, hold, up = (uniform(rng, low, high) for low, high in ((0.2, 1), (0.7, 1.4), (0.1, 0.8), (0.7, 1.4)))
+    lean = uniform(rng, 55.0, 75.0) - 60.0 * deep
     dip = Dip(
         start_s=start,
         down_s=down,
@@ -324,7 +320,7 @@ def _pick_up(person: _Person, rng: np.random.Generator, where: str) -> Interlude
         back_m=0.08 + 0.1 * deep,
         lean_deg=(lean, lean),
     )
-    duration = start + down + hold + up + float(rng.uniform(0.7, 1.5))
+    duration = start + down + hold + up + uniform(rng, 0.7, 1.5)
     back = start + down + hold
     reach = _near(PICKED_UP, 6.0, rng)
     arms = []
@@ -339,18 +335,18 @@ def _pick_up(person: _Person, rng: np.random.Generator, where: str) -> Interlude
 def _sit(person: _Person, rng: np.random.Generator, where: str) -> Interlude:
     leg = person.leg_m
     knee = segments(person.body)["shank"].length + ankle_height(person.body)
-    drop = leg + ankle_height(person.body) - float(rng.uniform(1.0, 1.25)) * knee
-    start, down = float(rng.uniform(0.2, 1.5)), float(rng.uniform(1.1, 2.0))
+    drop = leg + ankle_height(person.body) - uniform(rng, 1.0, 1.25) * knee
+    start, down = uniform(rng, 0.2, 1.5), uniform(rng, 1.1, 2.0)
     dip = Dip(
         start_s=start,
         down_s=down,
         hold_s=0.0,
         up_s=0.0,
         drop_m=drop,
-        back_m=float(rng.uniform(0.34, 0.42)) * leg,
-        lean_deg=(float(rng.uniform(25.0, 42.0)), float(rng.uniform(-8.0, 10.0))),
+        back_m=uniform(rng, 0.34, 0.42) * leg,
+        lean_deg=(uniform(rng, 25.0, 42.0), uniform(rng, -8.0, 10.0)),
     )
-    duration = start + down + float(rng.uniform(0.5, 3.0))
+    duration = start + down + uniform(rng, 0.5, 3.0)
     return _finished(person, rng, where, duration, busy=0.4, dips=(dip,))
 
 
@@ -369,7 +365,3 @@ _DRAWN_BY: dict[str, Callable[[_Person, np.random.Generator, str], Interlude]] =
 
 def _varied(value: float, person: _Person, rng: np.random.Generator) -> float:
     return value * float(np.exp(rng.normal(0.0, person.gait.variation)))
-
-
-def _log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
-    return float(np.exp(rng.uniform(*np.log(bounds))))

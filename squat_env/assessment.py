@@ -11,7 +11,7 @@ from squat_env.exercises import Exercise, exercise_named
 from squat_env.faults import FAULTS, FULL_DEPTH_DEG, FULL_LIFT_DEG, LEAST_DROP_M
 from squat_env.model import LANDMARKS, joint_names
 from squat_env.placement import SIDES
-from squat_env.rotations import about, euler_yxz, turned
+from squat_env.rotations import about, euler_yxz, of_quaternions
 from squat_env.timeline import least_time, minimum_jerk
 
 HELD = 0.1  # share of the way within which arms are held at either end of it
@@ -69,31 +69,33 @@ class Performance:
         """(T, 3) flexion, bend to the side and rotation of the lower back [rad]."""
         return self.qpos[:, 7:10]
 
-    def lean_of(self, up: np.ndarray) -> np.ndarray:
-        """(T,) lean of an axis (T, 3), given in the pelvis's frame, towards where the pelvis faces [deg]."""
-        quat, aside = self.qpos[:, 3:7], np.zeros((len(up), 3))
-        aside[:, 1] = 1.0
-        left, axis = turned(quat, aside)[:, :2], turned(quat, up)
-        ahead = (axis[:, 0] * left[:, 1] - axis[:, 1] * left[:, 0]) / np.linalg.norm(left, axis=1)
+    @cached_property
+    def pelvis(self) -> np.ndarray:
+        """(T, 3, 3) orientation of the pelvis."""
+        return of_quaternions(self.qpos[:, 3:7])
+
+    def lean_of(self, axis: np.ndarray) -> np.ndarray:
+        """(T,) lean of an axis (T, 3) of the body towards where the pelvis faces [deg]."""
+        x, y, _ = self.pelvis[:, :, 1].T
+        ahead = (axis[:, 0] * y - axis[:, 1] * x) / np.hypot(x, y)
         return np.rad2deg(np.arctan2(ahead, axis[:, 2]))
 
     @cached_property
     def trunk_deg(self) -> np.ndarray:
         """(T,) forward lean of the thorax [deg]."""
-        return self.lean_of(euler_yxz(self.lumbar, (1, 1, 1))[:, :, 2])
+        return self.lean_of((self.pelvis @ euler_yxz(self.lumbar, (1, 1, 1)))[:, :, 2])
 
     @cached_property
     def pelvis_deg(self) -> np.ndarray:
         """(T,) forward tilt of the pelvis [deg]."""
-        return self.lean_of(np.tile([0.0, 0.0, 1.0], (len(self.qpos), 1)))
+        return self.lean_of(self.pelvis[:, :, 2])
 
     def foot_rise_deg(self, side: int) -> np.ndarray:
         """(T,) how far a foot points down [deg]."""
-        sign, quat = (1, -1)[side], self.qpos[:, 3:7]
-        leg = self.qpos[:, 20 + 8 * side : 28 + 8 * side]
-        shank = euler_yxz(leg[:, :3], (-1, sign, sign)) @ about("y", leg[:, 3])
-        forward = (shank @ euler_yxz(leg[:, 4:7], (-1, sign, sign)))[:, :, 0]
-        return np.rad2deg(np.arcsin(np.clip(-turned(quat, forward)[:, 2], -1.0, 1.0)))
+        sign, leg = (1, -1)[side], self.qpos[:, 20 + 8 * side : 28 + 8 * side]
+        shank = self.pelvis @ euler_yxz(leg[:, :3], (-1, sign, sign)) @ about("y", leg[:, 3])
+        down = -(shank[:, 2:] @ euler_yxz(leg[:, 4:7], (-1, sign, sign)))[:, 0, 0]
+        return np.rad2deg(np.arcsin(np.clip(down, -1.0, 1.0)))
 
     def way(self, angle: np.ndarray) -> np.ndarray:
         """(T,) share of the way from the start position to the turning point that an angle (T,) has come."""
@@ -118,9 +120,12 @@ def _missing_depth(done: Performance) -> float:
 def _knees_inwards(done: Performance) -> float:
     """How far the knees come inwards of the plane in which hip and ankle stand and the foot points [m]."""
     hip, ankle, foot = done.place("hip"), done.place("ankle"), done.place("toe") - done.place("heel")
-    hinge = np.cross(hip - ankle, foot * [1.0, 1.0, 0.0])
-    hinge /= np.linalg.norm(hinge, axis=2, keepdims=True)
-    inwards = ((done.place("knee") - hip) * hinge).sum(2) * [-1.0, 1.0]
+    (x, y, z), (ahead, aside, _), knee = (
+        np.moveaxis(way, 2, 0) for way in (hip - ankle, foot, done.place("knee") - hip)
+    )
+    hinge = -z * aside, z * ahead, x * aside - y * ahead
+    length = np.sqrt(hinge[0] ** 2 + hinge[1] ** 2 + hinge[2] ** 2)
+    inwards = (knee[0] * hinge[0] + knee[1] * hinge[1] + knee[2] * hinge[2]) / length * [-1.0, 1.0]
     return inwards[:, done.legs].max(0).mean()
 
 
@@ -130,7 +135,7 @@ def _rise(done: Performance) -> float:
 
 def _drop_aside(done: Performance) -> float:
     """Largest roll of the pelvis about its own forward axis [deg]."""
-    left, up = (turned(done.qpos[:, 3:7], np.tile(axis, (len(done.qpos), 1)))[:, 2] for axis in np.eye(3)[1:])
+    _, left, up = done.pelvis[:, 2].T
     return np.rad2deg(np.abs(np.arctan2(left, up)).max())
 
 
@@ -138,8 +143,9 @@ def _wink(done: Performance) -> float:
     """How far the pelvis stays behind where it would tilt if it went on as it began [deg]."""
     way = done.way(done.depth_deg)
     before = (way > STRAIGHT_BACK[0]) & (way < STRAIGHT_BACK[1])
-    slope, offset = np.polyfit(way[before], done.pelvis_deg[before], 1)
-    return (slope * way + offset - done.pelvis_deg)[way > WINKING].max()
+    mean, tilt = way[before].mean(), done.pelvis_deg[before].mean()
+    slope = ((way[before] - mean) @ (done.pelvis_deg[before] - tilt)) / ((way[before] - mean) ** 2).sum()
+    return (slope * (way - mean) + tilt - done.pelvis_deg)[way > WINKING].max()
 
 
 def _arm_ways(done: Performance) -> tuple[np.ndarray, float]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from squat_env.draws import choose, uniform
+
 GRAVITY = 9.80665  # m/s^2 per g of a data sheet
 STALL_S = (0.3, 5.0)  # how long an inertial stream stalls
 BURST_S = (0.1, 1.0)  # how long a link is lost
@@ -245,8 +247,7 @@ PROFILES: dict[str, DeviceRanges] = {
 
 def sample_devices(ranges: DeviceRanges, rng: np.random.Generator) -> Devices:
     """Draws the errors of a watch, a phone and their link, each from a stream of its own."""
-    names, shares = zip(*ranges.grades, strict=True)
-    grade = GRADES[str(rng.choice(names, p=np.array(shares) / sum(shares)))]
+    grade = GRADES[choose(rng, ranges.grades)]
     watch, phone, link = rng.spawn(3)
     carried = _sample_imu(grade.imu, ranges.level, phone, stalling=0.0)
     return Devices(
@@ -260,7 +261,7 @@ def _sample_imu(grade: ImuGrade, level: float, rng: np.random.Generator, *, stal
     accel_noise, gyro_noise = level * np.array(grade.noise) * np.exp(rng.normal(0.0, grade.noise_spread, 2))
     bias = level * rng.normal(0.0, 1.0, (2, 3)) * [[grade.bias_sd[0]], [math.radians(grade.bias_sd[1])]]
     matrices = EXACT + level * rng.normal(0.0, 1.0, (2, 3, 3)) * np.where(EXACT, grade.scale_sd, grade.cross_axis_sd)
-    instability = [level * rng.uniform(*ends) for ends in (grade.accel_instability, grade.gyro_instability)]
+    instability = [level * uniform(rng, *ends) for ends in (grade.accel_instability, grade.gyro_instability)]
     offset, drift, rate = rng.normal(0.0, [grade.clock_offset_sd_s, grade.clock_drift_sd, grade.rate_error_sd])
     jitter = min(grade.jitter_s * np.exp(rng.normal(0.0, grade.jitter_spread)), grade.most_jitter_s)
     stalls = rng.random() < stalling

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from squat_env.body import Body, ankle_height, segments
+from squat_env.draws import uniform
 from squat_env.equipment import Equipment, Load
 from squat_env.motion import MotionRanges
 
@@ -287,10 +288,10 @@ def exercise_named(name: str) -> Exercise:
 
 def sample_equipment(exercise: Exercise, body: Body, rng: np.random.Generator) -> Equipment:
     """Draws what a person of this body uses for the exercise."""
-    share = float(rng.uniform(*exercise.load_of_mass))
+    share = uniform(rng, *exercise.load_of_mass)
     seat = 0.0
     if exercise.seat_of_knee is not None:
-        seat = float(rng.uniform(*exercise.seat_of_knee)) * (segments(body)["shank"].length + ankle_height(body))
+        seat = uniform(rng, *exercise.seat_of_knee) * (segments(body)["shank"].length + ankle_height(body))
     return Equipment(
         load=exercise.load,
         load_kg=share * body.mass_kg,

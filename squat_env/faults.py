@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from squat_env.body import Body, segments
+from squat_env.draws import choose
 from squat_env.exercises import exercise_named
 from squat_env.motion import FASTEST_S, Motion
 from squat_env.timeline import least_time
@@ -89,7 +90,7 @@ class Fault:
     def severity(self, amount: float, exercise: str) -> float:
         """Severity 0-1 of an amount."""
         none, full = self.bounds(exercise)
-        return float(np.clip((amount - none) / (full - none), 0.0, 1.0))
+        return min(max(float((amount - none) / (full - none)), 0.0), 1.0)
 
     def amount(self, severity: float, exercise: str) -> float:
         """Amount of a severity."""
@@ -132,8 +133,7 @@ def sample_faults(ranges: FaultRanges, exercise: str, rng: np.random.Generator) 
     """
     known = exercise_named(exercise).faults
     names = [name for name in known if not ranges.names or name in ranges.names]
-    numbers, shares = zip(*ranges.at_once, strict=True)
-    correct, number = rng.random() < ranges.correct, int(rng.choice(numbers, p=np.array(shares) / sum(shares)))
+    correct, number = rng.random() < ranges.correct, choose(rng, ranges.at_once)
     drawn = dict(zip(known, rng.uniform(*ranges.severity, len(known)), strict=True))
     chosen: list[str] = []
     for name in rng.permutation(names):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from squat_env.draws import log_uniform, uniform
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gait:
@@ -159,7 +161,7 @@ _LOG_UNIFORM = ("arm_swing_deg", "ripple_deg", "jolt_mps2", "jolt_deg", "jolt_hz
 
 def sample_gait(ranges: GaitRanges, rng: np.random.Generator) -> Gait:
     """Draws one person's way of walking."""
-    drawn = {name: float(rng.uniform(*getattr(ranges, name))) for name in _UNIFORM}
-    drawn |= {name: float(np.exp(rng.uniform(*np.log(getattr(ranges, name))))) for name in _LOG_UNIFORM}
+    drawn = {name: uniform(rng, *getattr(ranges, name)) for name in _UNIFORM}
+    drawn |= {name: log_uniform(rng, *getattr(ranges, name)) for name in _LOG_UNIFORM}
     left, right = np.minimum(drawn.pop("arm_swing_deg") * np.exp(rng.normal(0.0, ranges.arm_asymmetry, 2)), 60.0)
     return Gait(arm_swing_deg=(float(left), float(right)), **drawn)

@@ -88,7 +88,7 @@ def hip_heights(
     place: np.ndarray,
     ankles: np.ndarray,
 ) -> np.ndarray:
-    """Heights (2, K) of a pelvis at which either leg is bent as asked [m]; where a leg is too short for it, the highest.
+    """Heights (2, K) of a pelvis at which either leg is bent as asked [m]; the highest where it is too short for that.
 
     Args:
         lengths: Of thigh and shank [m].

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from squat_env.arms import ARM_POSTURES, Angles
+from squat_env.draws import choose, log_uniform, uniform
 from squat_env.placement import SIDES, Side
 
 FASTEST_S = 0.3  # descent or ascent; nobody is faster
@@ -279,16 +280,15 @@ def sample_motion(
         repetitions: Of the set.
         depth: Where in its range the knee flexion is, 0 to 1; drawn as well if None.
     """
-    names, shares = zip(*ranges.arms, strict=True)
-    arms = str(rng.choice(names, p=np.array(shares) / sum(shares)))
+    arms = choose(rng, ranges.arms)
     posture = ARM_POSTURES[arms]
-    drawn: dict[str, Any] = {name: float(rng.uniform(*getattr(ranges, name))) for name in _UNIFORM}
+    drawn: dict[str, Any] = {name: uniform(rng, *getattr(ranges, name)) for name in _UNIFORM}
     depth = float(rng.random()) if depth is None else depth
     drawn["knee_flexion_deg"] = _between(ranges.knee_flexion_deg, depth)
     deep = ranges.deep_lean_deg or ranges.lean_deg
     lowest, highest = (_between(ends, depth) for ends in zip(ranges.lean_deg, deep, strict=True))
-    drawn["lean_deg"] = float(rng.uniform(lowest, highest))
-    drawn |= {name: tuple(float(rng.uniform(*pair)) for pair in getattr(ranges, name)) for name in _UNIFORM_TUPLES}
+    drawn["lean_deg"] = uniform(rng, lowest, highest)
+    drawn |= {name: tuple(uniform(rng, *pair) for pair in getattr(ranges, name)) for name in _UNIFORM_TUPLES}
     return Motion(
         exercise=exercise,
         lead=SIDES[int(rng.integers(2))],
@@ -296,12 +296,12 @@ def sample_motion(
         arm_offset_deg=_five(rng.normal(0.0, ranges.arm_sd_deg, 5)),
         arm_asymmetry_deg=_five(rng.normal(0.0, ranges.arm_sd_deg / 4, 5)),
         arm_drift_deg=_five(posture.freedom * rng.normal(0.0, ranges.arm_drift_sd_deg, 5)),
-        arm_follow=float(rng.uniform(*(ranges.arm_follow or posture.follow))),
+        arm_follow=uniform(rng, *(ranges.arm_follow or posture.follow)),
         pelvis_roll_deg=_half_normal(ranges.pelvis_roll_sd_deg, rng),
-        sway_deg=posture.freedom * _log_uniform(ranges.sway_deg, rng),
+        sway_deg=posture.freedom * log_uniform(rng, *ranges.sway_deg),
         sway_seed=int(rng.integers(2**31)),
         cycles=_sample_cycles(ranges, rng, repetitions),
-        arm_wait=float(rng.uniform(*ranges.arm_wait)) if any(ranges.arm_wait) else 0.0,
+        arm_wait=uniform(rng, *ranges.arm_wait) if any(ranges.arm_wait) else 0.0,
         **drawn,
     )
 
@@ -320,15 +320,15 @@ def _half_normal(spread: float, rng: np.random.Generator) -> float:
 
 def _sample_cycles(ranges: MotionRanges, rng: np.random.Generator, repetitions: int) -> tuple[Cycle, ...]:
     """One person's tempo with the variation from repetition to repetition, slowing along the set."""
-    movement = _log_uniform(ranges.movement_s, rng)
-    share = rng.uniform(*ranges.descent_share)
+    movement = log_uniform(rng, *ranges.movement_s)
+    share = uniform(rng, *ranges.descent_share)
     bounces = rng.random() < ranges.bounce_share
-    bounce, bottom = float(rng.uniform(0.4, 1.0)), _mostly_short(ranges.bottom_s, rng)
+    bounce, bottom = uniform(rng, 0.4, 1.0), _mostly_short(ranges.bottom_s, rng)
     if bounces:
         bottom = 0.0
     stand = _mostly_short(ranges.stand_s, rng)
-    slowing = rng.uniform(*ranges.fatigue)
-    tempo_spread, depth_spread = (_log_uniform(x, rng) for x in (ranges.tempo_variation, ranges.depth_variation))
+    slowing = uniform(rng, *ranges.fatigue)
+    tempo_spread, depth_spread = (log_uniform(rng, *x) for x in (ranges.tempo_variation, ranges.depth_variation))
     cycles = []
     for number in range(repetitions):
         tired = 1.0 + slowing * number / max(repetitions - 1, 1)
@@ -367,11 +367,6 @@ def _varied_depth(spread: float, rng: np.random.Generator) -> float:
 
 def _mostly_short(bounds: tuple[float, float], rng: np.random.Generator) -> float:
     return float(bounds[0] + (bounds[1] - bounds[0]) * rng.random() ** 2)
-
-
-def _log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
-    """Log-uniform between positive bounds, uniform from zero."""
-    return float(np.exp(rng.uniform(*np.log(bounds)))) if bounds[0] > 0 else float(rng.uniform(*bounds))
 
 
 def _five(values: np.ndarray) -> Angles:

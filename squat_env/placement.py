@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from squat_env.draws import choose, uniform
 from squat_env.rotations import about
 from squat_env.spots import ANYWHERE, MOST_ALONG, PHONE_SPOTS, TYPICAL_SIZE_M, WATCH_SPOT, Hold, Spot
 from squat_env.wobble import Looseness, mirrored_looseness
@@ -122,8 +123,7 @@ def sample_placement(ranges: PlacementRanges, rng: np.random.Generator, *, hands
     spots = [(name, share) for name, share in ranges.phone_spots if PHONE_SPOTS[name].hands_free or not hands_free]
     if not spots:
         raise ValueError(f"phone_spots are {ranges.phone_spots}, expected one that leaves the hands to what they hold")
-    names, shares = zip(*spots, strict=True)
-    name = str(rng.choice(names, p=np.array(shares) / sum(shares)))
+    name = choose(rng, spots)
     phone, watch = rng.spawn(2)
     return Placement(phone=_sample_phone(name, ranges, phone), watch=_sample_watch(ranges, watch))
 
@@ -136,7 +136,7 @@ def _sample_phone(name: str, ranges: PlacementRanges, rng: np.random.Generator) 
     tilt = rng.normal(0.0, ranges.tilt_sd_deg, 3)
     turned = replace(
         placed,
-        turn_deg=_wrapped(_sample_turn(spot, rng) + tilt[0]),
+        turn_deg=_wrapped(choose(rng, spot.turns) + tilt[0]),
         tilt_deg=(float(tilt[1]), float(tilt[2])),
         screen_in=bool(rng.random() < spot.screen_in),
     )
@@ -147,7 +147,7 @@ def _sample_watch(ranges: PlacementRanges, rng: np.random.Generator) -> Mounting
     placed = _sample_place("wrist", WATCH_SPOT, ranges, rng)
     if ranges.orientation == "fixed":
         return replace(placed, turn_deg=90.0)
-    crown = _sample_turn(WATCH_SPOT, rng)
+    crown = choose(rng, WATCH_SPOT.turns)
     strap, turn, tilt_x, tilt_y = rng.normal(0.0, [ranges.strap_sd_deg, 5.0, 5.0, 5.0])
     inside = 180.0 if rng.random() < ranges.inside_share else 0.0
     turned = replace(
@@ -171,11 +171,6 @@ def _sample_place(name: str, spot: Spot, ranges: PlacementRanges, rng: np.random
             return Mounting(spot=name, side=side, along=float(along), azimuth_deg=_wrapped(around))
 
 
-def _sample_turn(spot: Spot, rng: np.random.Generator) -> float:
-    turns, shares = zip(*spot.turns, strict=True)
-    return float(rng.choice(turns, p=shares))
-
-
 def _to_side(mounting: Mounting, spot: Spot, ranges: PlacementRanges, rng: np.random.Generator) -> Mounting:
     """Adds the hold to a mounting that was drawn for the left, and mirrors it where its side is the right."""
     left = replace(mounting, side="left")
@@ -185,7 +180,8 @@ def _to_side(mounting: Mounting, spot: Spot, ranges: PlacementRanges, rng: np.ra
 
 def _sample_looseness(mounting: Mounting, hold: Hold, loose_share: float, rng: np.random.Generator) -> Looseness:
     """A pocket lets the phone swing about any axis across the arm, a strap about the limb alone."""
-    play, damping, angle = rng.uniform(0.0, hold.play_deg), rng.uniform(0.2, 0.5), rng.uniform(-math.pi, math.pi)
+    play, damping = uniform(rng, 0.0, hold.play_deg), uniform(rng, 0.2, 0.5)
+    angle = uniform(rng, -math.pi, math.pi)
     slowest, fastest = hold.natural_hz
     natural = slowest * (fastest / slowest) ** rng.random()
     if rng.random() >= loose_share or hold.pivot == "none":

@@ -11,6 +11,7 @@ import numpy as np
 from squat_env.body import Body, BodyRanges, sample_body
 from squat_env.crossing import body_shapes
 from squat_env.devices import DeviceRanges, Devices, sample_devices
+from squat_env.draws import uniform
 from squat_env.equipment import Equipment
 from squat_env.exercises import exercise_named, sample_equipment
 from squat_env.faults import FaultRanges, sample_faults, with_faults
@@ -222,7 +223,7 @@ def _plan_possible_tempo(
         return motion, plan(model, body, motion, equipment, data, route)
     except TooFast as error:
         redraws[error.reason] += 1
-        slower = slowed(motion, error.slowdown * float(rng.uniform(*LEISURE)))
+        slower = slowed(motion, error.slowdown * uniform(rng, *LEISURE))
         return slower, plan(model, body, slower, equipment, data, route)
 
 

@@ -33,6 +33,19 @@ def about(axis: str, angle: np.ndarray | float) -> np.ndarray:
 
 
 @compiled
+def of_quaternions(quat: np.ndarray) -> np.ndarray:
+    """Rotations (K, 3, 3) of unit quaternions (K, 4), wxyz."""
+    matrix = np.empty((len(quat), 3, 3))
+    for k in range(len(quat)):
+        w, x, y, z = quat[k]
+        row = matrix[k]
+        row[0, 0], row[0, 1], row[0, 2] = 1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)
+        row[1, 0], row[1, 1], row[1, 2] = 2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)
+        row[2, 0], row[2, 1], row[2, 2] = 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)
+    return matrix
+
+
+@compiled
 def euler_yxz(angles: np.ndarray, signs: tuple[int, int, int]) -> np.ndarray:
     """Rotation (K, 3, 3) of three hinges in a row about +-y, +-x, +-z by angles (K, 3) [rad]."""
     matrix = np.empty((len(angles), 3, 3))

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from squat_env.compiled import compiled
 from squat_env.kernels import filter_sections
 
 CUTOFF_PER_RATE = 0.4
@@ -165,23 +166,31 @@ def resample(t: np.ndarray, x: np.ndarray, t_new: np.ndarray, *, max_gap_s: floa
     columns = x.reshape(len(x), int(np.prod(x.shape[1:])))
     known = np.isfinite(columns)
     whole = known.all(axis=1)
-    if (known.any(axis=1) == whole).all():  # a row is there or not, as with real devices: one search for all columns
-        value = _interpolate_rows(t[whole], columns[whole], t_new, max_gap_s)
+    if whole.all():
+        value = _interpolate_rows(t, columns.astype(float), t_new, max_gap_s)
+    elif (known.any(axis=1) == whole).all():  # a row is there or not, as with real devices: one search for all columns
+        value = _interpolate_rows(t[whole], columns[whole].astype(float), t_new, max_gap_s)
     else:
         parts = [_interpolate_rows(t[k], c[k, None], t_new, max_gap_s) for c, k in zip(columns.T, known.T, strict=True)]
         value = np.concatenate(parts, axis=1)
     return value.reshape(len(t_new), *x.shape[1:])
 
 
+@compiled
 def _interpolate_rows(t: np.ndarray, x: np.ndarray, t_new: np.ndarray, max_gap_s: float) -> np.ndarray:
     """`resample` of (n, k) samples that are all there; exact at their times."""
-    if not len(t):
-        return np.full((len(t_new), x.shape[1]), np.nan)
-    after = np.minimum(np.searchsorted(t, t_new), len(t) - 1)
-    before = np.maximum(after - 1, 0)
-    gap, left = t[after] - t[before], t[after] - t_new
-    value = x[after] - (left / np.where(gap > 0, gap, 1.0))[:, None] * (x[after] - x[before])
-    value[(left < 0) | (t_new < t[0]) | ((gap > max_gap_s * (1 + 1e-9)) & (left != 0))] = np.nan
+    value = np.full((len(t_new), x.shape[1]), np.nan)
+    for row in range(len(t_new)):
+        if not len(t) or not t[0] <= t_new[row] <= t[-1]:
+            continue
+        after = np.searchsorted(t, t_new[row])
+        left = t[after] - t_new[row]
+        if left == 0.0:
+            value[row] = x[after]
+        elif t[after] - t[after - 1] <= max_gap_s * (1 + 1e-9):
+            share = left / (t[after] - t[after - 1])
+            for column in range(x.shape[1]):
+                value[row, column] = x[after, column] - share * (x[after, column] - x[after - 1, column])
     return value
 
 

@@ -67,7 +67,7 @@ def initial_state(
 
 
 def reset_data(model: mujoco.MjModel, data: mujoco.MjData | None = None) -> mujoco.MjData:
-    """The data as new ones are if they have the model's layout, or new ones; those take as long as ten physics steps."""
+    """The data as new ones are, if they have the model's layout; or new ones, which take as long as ten steps."""
     if data is None or not np.array_equal(data.model._sizes, model._sizes):
         return mujoco.MjData(model)
     mujoco.mj_resetData(model, data)

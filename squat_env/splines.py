@@ -3,7 +3,8 @@
 from functools import cache
 
 import numpy as np
-from scipy.linalg.lapack import dgtsv
+
+from squat_env.compiled import compiled
 
 FEWEST = 4  # values that determine a spline
 
@@ -50,15 +51,34 @@ class Spline:
         return value, slope
 
 
+@compiled
 def _slopes(values: np.ndarray, step: float) -> np.ndarray:
-    """Derivatives (K, C) for which the second derivative is continuous."""
-    chord = np.diff(values, axis=0) / step
-    right = np.empty_like(values)
-    right[1:-1] = 3.0 * (chord[:-1] + chord[1:])
-    right[0], right[-1] = 2.5 * chord[0] + 0.5 * chord[1], 2.5 * chord[-1] + 0.5 * chord[-2]
-    below, diagonal, above = np.ones(len(values) - 1), np.full(len(values), 4.0), np.ones(len(values) - 1)
-    diagonal[[0, -1]], above[0], below[-1] = 1.0, 2.0, 2.0
-    return dgtsv(below, diagonal, above, right)[3]
+    """Derivatives (K, C) for which the second derivative is continuous.
+
+    They are s[0] + 2 s[1] at the start, s[k-1] + 4 s[k] + s[k+1] within, 2 s[-2] + s[-1] at the end, each a sum of
+    chords; elimination from both ends needs no pivots.
+    """
+    count, columns = values.shape
+    slopes, above = np.empty((count, columns)), np.empty(count)
+    above[0] = 2.0
+    for column in range(columns):
+        slopes[0, column] = (2.5 * (values[1, column] - values[0, column])) / step
+        slopes[0, column] += (0.5 * (values[2, column] - values[1, column])) / step
+    for k in range(1, count - 1):
+        pivot = 4.0 - above[k - 1]
+        above[k] = 1.0 / pivot
+        for column in range(columns):
+            right = 3.0 * (values[k + 1, column] - values[k - 1, column]) / step
+            slopes[k, column] = (right - slopes[k - 1, column]) / pivot
+    last = 1.0 - 2.0 * above[count - 2]
+    for column in range(columns):
+        right = (2.5 * (values[-1, column] - values[-2, column])) / step
+        right += (0.5 * (values[-2, column] - values[-3, column])) / step
+        slopes[-1, column] = (right - 2.0 * slopes[-2, column]) / last
+    for k in range(count - 2, -1, -1):
+        for column in range(columns):
+            slopes[k, column] -= above[k] * slopes[k + 1, column]
+    return slopes
 
 
 def _hermite(share: np.ndarray) -> np.ndarray:
