@@ -93,7 +93,7 @@ def inverse_dynamics(
         axes[k], places[k], com[k] = turning, spots, middle
         if with_push:
             mujoco.mj_jacSubtreeCom(model, data, lever[k], 1)
-    jacobian = _jacobians(axes, places[:, sites] - com[:, None], _moved_by(model, sites)).reshape(count, -1, nv)
+    jacobian = jacobians(axes, places[:, sites] - com[:, None], moved_by(model, sites)).reshape(count, -1, nv)
     force[:, 6:] += ARMATURE * qacc[:, 6:]
     support = jacobian[:, :, :6].transpose(0, 2, 1)  # (K, 6, 6 S): wrenches to root force
     wrench = _shared(support, compliance)
@@ -114,7 +114,7 @@ def inverse_dynamics(
     return Dynamics(torque=torque, pressure=pressure, ground=ground, carried=carried, com=com, push=push)
 
 
-def _moved_by(model: mujoco.MjModel, sites: list[int]) -> np.ndarray:
+def moved_by(model: mujoco.MjModel, sites: list[int]) -> np.ndarray:
     """Which degrees of freedom move a site (S, nv)."""
     moved, parents = np.zeros((len(sites), model.nv), bool), model.dof_parentid.tolist()
     for row, site in zip(moved, sites, strict=True):
@@ -128,7 +128,7 @@ def _moved_by(model: mujoco.MjModel, sites: list[int]) -> np.ndarray:
 
 
 @compiled
-def _jacobians(axes: np.ndarray, places: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def jacobians(axes: np.ndarray, places: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """What `mj_jacSite` gives of some sites in K poses.
 
     Args:

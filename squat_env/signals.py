@@ -52,7 +52,10 @@ def uniform_grid(start_s: float, stop_s: float, rate_hz: float) -> np.ndarray:
 
 def median_rate(t: np.ndarray) -> float:
     """Return the rate of a stream in Hz from the median distance of its (n,) increasing times; 0 if n < 2."""
-    return float(1.0 / np.median(np.diff(t))) if len(t) > 1 else 0.0
+    if len(t) < 2:
+        return 0.0
+    steps = np.sort(np.diff(t))  # np.median takes ten times as long
+    return float(2.0 / (steps[len(steps) // 2] + steps[(len(steps) - 1) // 2]))
 
 
 def in_order(t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
@@ -136,12 +139,27 @@ def low_pass(x: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
     if cutoff_hz >= rate_hz / 2:
         return out
     sections, settled = _low_pass_sections(float(rate_hz), float(cutoff_hz))
-    columns = out.reshape(len(out), int(np.prod(out.shape[1:])))
-    missing = np.asarray(np.isnan(out).any(axis=tuple(range(1, out.ndim))))
-    for start, stop in stretches(~missing):
+    columns = _columns(out)
+    for start, stop in stretches(_whole(columns)):
         padding = min(int(np.ceil(3 * rate_hz / cutoff_hz)), stop - start - 1)
         columns[start:stop] = _both_ways(columns[start:stop], sections, settled, padding)
     return out
+
+
+def _columns(x: np.ndarray) -> np.ndarray:
+    """A view (n, k) of samples (n, ...)."""
+    return x.reshape(len(x), -1) if x.size else x.reshape(len(x), math.prod(x.shape[1:]))
+
+
+@compiled
+def _whole(x: np.ndarray) -> np.ndarray:
+    """Which rows (n,) of samples (n, k) are finite."""
+    whole = np.ones(len(x), np.bool_)
+    for row in range(len(x)):
+        for column in range(x.shape[1]):
+            if not math.isfinite(x[row, column]):
+                whole[row] = False
+    return whole
 
 
 def stretches(mask: np.ndarray) -> list[tuple[int, int]]:
@@ -163,14 +181,14 @@ def resample(t: np.ndarray, x: np.ndarray, t_new: np.ndarray, *, max_gap_s: floa
     Returns:
         (m,) or (m, k) float64.
     """
-    columns = x.reshape(len(x), int(np.prod(x.shape[1:])))
-    known = np.isfinite(columns)
-    whole = known.all(axis=1)
-    if whole.all():
-        value = _interpolate_rows(t, columns.astype(float), t_new, max_gap_s)
-    elif (known.any(axis=1) == whole).all():  # a row is there or not, as with real devices: one search for all columns
-        value = _interpolate_rows(t[whole], columns[whole].astype(float), t_new, max_gap_s)
+    columns = _columns(np.asarray(x, dtype=float))
+    whole = _whole(columns)
+    if not np.isfinite(
+        columns[~whole]
+    ).any():  # a row is there or not, as with real devices: one search for all columns
+        value = _interpolate_rows(t[whole], columns[whole], t_new, max_gap_s)
     else:
+        known = np.isfinite(columns)
         parts = [_interpolate_rows(t[k], c[k, None], t_new, max_gap_s) for c, k in zip(columns.T, known.T, strict=True)]
         value = np.concatenate(parts, axis=1)
     return value.reshape(len(t_new), *x.shape[1:])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from generators.recipe import PRESETS, Recipe, counting, posture, randomised, stand_in
-from generators.repetition import REDRAW_REASONS, make_repetitions, measure_set, simulate_set
+from generators.repetition import REDRAW_REASONS, draw_set, make_repetitions, measure_set, simulate_set
 from generators.store import FIELDS
 from squat_env.devices import Devices, ImuErrors
 from squat_env.exercises import EXERCISES
@@ -102,6 +102,19 @@ def test_a_repetition_depends_on_its_index_alone(made):
     for name, values in made[3].sample.items():
         assert np.array_equal(values, again.sample[name], equal_nan=True), name
     assert made[3].drawn == again.drawn
+
+
+def test_what_goes_wrong_with_a_set_is_raised_in_its_place(monkeypatch):
+    def draw(recipe, number, **given):
+        if number == 2:
+            raise RuntimeError("set 2 cannot be drawn")
+        return draw_set(recipe, number, **given)
+
+    monkeypatch.setattr("generators.repetition.draw_set", draw)
+    made = make_repetitions(randomised(repetitions=12), 0, 6)
+    assert [next(made).index, next(made).index] == [0, 1]
+    with pytest.raises(RuntimeError, match="set 2"):
+        next(made)
 
 
 def test_every_field_is_there_and_fits(made):
