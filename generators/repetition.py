@@ -350,9 +350,9 @@ def _drawn_of(wearing: Wearing) -> dict[str, Any]:
 
 
 def flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """The leaves of a dataclass under dotted names; tuples of numbers are leaves."""
-    if not is_dataclass(value):
-        yield name, value
-        return
+    """The leaves of a dataclass under dotted names; all that is no dataclass is one."""
     for item, part in vars(value).items():
-        yield from flatten(part, f"{name}.{item}")
+        if is_dataclass(part):
+            yield from flatten(part, f"{name}.{item}")
+        else:
+            yield f"{name}.{item}", part

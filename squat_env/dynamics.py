@@ -95,7 +95,7 @@ def inverse_dynamics(
             mujoco.mj_jacSubtreeCom(model, data, lever[k], 1)
     jacobian = jacobians(axes, places[:, sites] - com[:, None], moved_by(model, sites)).reshape(count, -1, nv)
     force[:, 6:] += ARMATURE * qacc[:, 6:]
-    support = jacobian[:, :, :6].transpose(0, 2, 1)  # (K, 6, 6 S): wrenches to root force
+    support = jacobian[:, :, :6]  # (K, 6 S, 6): transposed, wrenches to root force
     wrench = _shared(support, compliance)
     carried = np.maximum((wrench @ force[:, :6, None])[:, 2::6, 0], 0.0)
     carried = carried / np.maximum(carried.sum(1, keepdims=True), LEAST_FORCE_N)
@@ -154,8 +154,37 @@ def jacobians(axes: np.ndarray, places: np.ndarray, moved: np.ndarray) -> np.nda
     return found
 
 
+@compiled
 def _shared(support: np.ndarray, compliance: np.ndarray) -> np.ndarray:
-    """What each support takes of a force on the root, (K, 6 S, 6), from supports (K, 6, 6 S) that take (K, S)."""
-    weight = (compliance[:, :, None] * WRENCH_COMPLIANCE).reshape(len(support), 1, -1)
-    weighted = support * weight
-    return weighted.transpose(0, 2, 1) @ np.linalg.inv(weighted @ support.transpose(0, 2, 1))
+    """What each support takes of a force on the root, (K, 6 S, 6), from supports (K, 6 S, 6) that take (K, S)."""
+    shares, together = np.zeros(support.shape), np.empty((6, 6))
+    for k in range(len(support)):
+        together[:] = 0.0
+        for row in range(support.shape[1]):
+            weight = compliance[k, row // 6] * WRENCH_COMPLIANCE[row % 6]
+            for i in range(6):
+                for j in range(6):
+                    together[i, j] += weight * support[k, row, i] * support[k, row, j]
+        _invert(together)
+        for row in range(support.shape[1]):
+            weight = compliance[k, row // 6] * WRENCH_COMPLIANCE[row % 6]
+            for i in range(6):
+                for j in range(6):
+                    shares[k, row, j] += weight * support[k, row, i] * together[i, j]
+    return shares
+
+
+@compiled
+def _invert(matrix: np.ndarray) -> None:
+    """Inverts a positive definite matrix in place, which needs no pivots."""
+    for k in range(len(matrix)):
+        pivot = 1.0 / matrix[k, k]
+        matrix[k, k] = 1.0
+        for j in range(len(matrix)):
+            matrix[k, j] *= pivot
+        for i in range(len(matrix)):
+            if i != k:
+                factor = matrix[i, k]
+                matrix[i, k] = 0.0
+                for j in range(len(matrix)):
+                    matrix[i, j] -= factor * matrix[k, j]

@@ -152,6 +152,20 @@ def add_gauss_markov(kept: float, start: np.ndarray, steps: np.ndarray, total: n
 
 
 @compiled
+def sums_of_waves(amplitude: np.ndarray, turn: np.ndarray, phase: np.ndarray, count: int) -> np.ndarray:
+    """Sums (count, C) of sinusoids at equal steps; (C, W) their amplitudes, turns a step and first phases [rad]."""
+    sums = np.zeros((count, len(turn)))
+    for column in range(len(turn)):
+        for wave in range(turn.shape[1]):
+            cos, sin = math.cos(turn[column, wave]), math.sin(turn[column, wave])
+            across, along = math.cos(phase[column, wave]), math.sin(phase[column, wave])
+            for k in range(count):
+                sums[k, column] += amplitude[column, wave] * along
+                across, along = across * cos - along * sin, along * cos + across * sin
+    return sums
+
+
+@compiled
 def filter_sections(sections: np.ndarray, settled: np.ndarray, x: np.ndarray) -> None:
     """Filters samples in place, as if the first of them had been there always.
 

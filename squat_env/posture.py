@@ -9,6 +9,7 @@ from squat_env.arms import ARM_POSTURES
 from squat_env.body import Body, ankle_height, hip_width, segments, shoulder_width
 from squat_env.equipment import Equipment
 from squat_env.exercises import Exercise
+from squat_env.kernels import sums_of_waves
 from squat_env.model import FootSize, foot_size
 from squat_env.motion import Motion
 from squat_env.rotations import about, euler_yxz
@@ -78,7 +79,12 @@ NO_SWAY = Sway(balance=np.zeros((1, 2)), trunk=np.zeros((1, 3)), arms=np.zeros((
 
 
 def sample_sway(motion: Motion, time: np.ndarray) -> Sway:
-    """Sums of sinusoids between 0.1 and 2.5 Hz, slow ones larger: as the wrists of standing people move."""
+    """Sums of sinusoids between 0.1 and 2.5 Hz, slow ones larger: as the wrists of standing people move.
+
+    Args:
+        motion: How much.
+        time: (K,) at equal steps from 0 on [s].
+    """
     if motion.sway_deg == 0:
         return NO_SWAY
     rng = np.random.default_rng(motion.sway_seed)
@@ -86,8 +92,9 @@ def sample_sway(motion: Motion, time: np.ndarray) -> Sway:
     phase = rng.uniform(0, 2 * np.pi, (15, 6))
     amplitude = frequency**-0.7
     amplitude /= np.sqrt(0.5 * (amplitude**2).sum(1, keepdims=True))
-    waves = (amplitude[..., None] * np.sin(2 * np.pi * frequency[..., None] * time + phase[..., None])).sum(1)
-    waves = waves.T * np.deg2rad(motion.sway_deg)  # (K, 15), rms = sway
+    step = float(time[1] - time[0]) if len(time) > 1 else 0.0
+    waves = sums_of_waves(amplitude, 2 * np.pi * step * frequency, phase, len(time))
+    waves *= np.deg2rad(motion.sway_deg)  # rms = sway
     return Sway(balance=waves[:, :2] * 0.04, trunk=waves[:, 2:5] * 0.15, arms=waves[:, 5:].reshape(-1, 2, 5))
 
 

@@ -158,9 +158,9 @@ def judge(model: mujoco.MjModel, reference: Reference, simulation: Simulation) -
     done, planned = (qpos[:, reference.prime] for qpos in (simulation.qpos, reference.qpos))
     depth = max(np.abs(done.max(0) - planned.max(0)).max(), np.abs(done.min(0) - planned.min(0)).max())
     every = max(1, round(0.02 / TIMESTEP_S))
-    places = ("sole", "heel")
-    moved = foot_sites(model, simulation.qpos[::every], places) - foot_sites(model, reference.qpos[::every], places)
-    heel, slip = _feet_off(moved, reference.planted[::every], reference.repetition[::every])
+    both = np.concatenate([simulation.qpos[::every], reference.qpos[::every]])
+    there, wanted = np.split(foot_sites(model, both, ("sole", "heel")), 2)
+    heel, slip = _feet_off(there - wanted, reference.planted[::every], reference.repetition[::every])
     return Outcome(
         fallen=bool((simulation.qpos[:, 2] < FALLEN_HEIGHT * reference.qpos[:, 2]).any()),
         depth_error_deg=float(np.rad2deg(depth)),
