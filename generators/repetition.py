@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from generators.recipe import Recipe
@@ -113,7 +112,7 @@ def simulate_sets(recipe: Recipe, numbers: Sequence[int]) -> Iterator[SimulatedS
     failure: Exception | None = None
     try:
         for number in numbers:
-            drawn.append(draw_set(recipe, number, data=drawn[-1].prepared.data if drawn else None))
+            drawn.append(draw_set(recipe, number, over=drawn[-1].prepared if drawn else None))
     except Exception as error:
         failure = error
     try:
@@ -132,15 +131,13 @@ def _succeeded(recipe: Recipe, number: int, drawn: DrawnSet) -> SimulatedSet:
         done = judge_set(drawn, _simulate(drawn.prepared))
         if isinstance(done, SimulatedSet):
             return done
-        drawn = draw_set(recipe, number, after=done, data=done.prepared.data)
+        drawn = draw_set(recipe, number, after=done, over=done.prepared)
 
 
-def draw_set(
-    recipe: Recipe, number: int, *, after: DrawnSet | None = None, data: mujoco.MjData | None = None
-) -> DrawnSet:
+def draw_set(recipe: Recipe, number: int, *, after: DrawnSet | None = None, over: Prepared | None = None) -> DrawnSet:
     """Draws set `number`, or draws its motion again after a draw that failed in the physics.
 
-    Data of a set that is over are used again where they serve.
+    The memory of a set that is `over`, or that others wait beside, is used again where it serves.
 
     Raises:
         RuntimeError: Too many draws have failed.
@@ -151,7 +148,7 @@ def draw_set(
         "faults": recipe.faults,
         "repetitions": recipe.repetitions_a_set,
         "mountings": recipe.mountings,
-        "data": data,
+        "data": over.data if over else None,
     }
     if after is None:
         prepared = prepare(recipe.population, seeds, **what)

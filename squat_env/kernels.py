@@ -82,6 +82,19 @@ def read_lanes(
 
 
 @compiled
+def targets_of_lanes(
+    lanes: np.ndarray, ticks: np.ndarray, targets: np.ndarray, residuals: np.ndarray, count: int
+) -> np.ndarray:
+    """Targets (L, count, n) of some of N lanes from their ticks (L,) on: `targets` (N, T, n) and residuals (L, n)."""
+    control = np.empty((len(lanes), count, targets.shape[2]))
+    for row in range(len(lanes)):
+        for tick in range(count):
+            for joint in range(targets.shape[2]):
+                control[row, tick, joint] = targets[lanes[row], ticks[row] + tick, joint] + residuals[row, joint]
+    return control
+
+
+@compiled
 def square_lanes(
     lanes: np.ndarray, samples: np.ndarray, qpos: np.ndarray, planned: np.ndarray, residuals: np.ndarray
 ) -> np.ndarray:

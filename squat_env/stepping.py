@@ -14,6 +14,7 @@ import numpy as np
 from mujoco import batch, rollout
 
 from squat_env.dynamics import BALANCE_STEPS
+from squat_env.kernels import targets_of_lanes
 from squat_env.reference import Reference, controls
 
 _PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
@@ -243,9 +244,9 @@ class Lanes:
         Returns:
             (L, count, nsensordata) the readings of each tick, which the next call overwrites.
         """
-        ids, ticks = np.asarray(lanes, np.int32), self._ticks[lanes]
-        control = self._targets[ids[:, None], ticks[:, None] + np.arange(count)]
-        control += residuals[:, None]
+        ids = np.asarray(lanes, np.int32)
+        ticks = self._ticks[ids]
+        control = targets_of_lanes(ids, ticks, self._targets, residuals, count)
         if self._readings.shape[:2] != (len(ids), count):
             self._readings = np.empty((len(ids), count, self._sensors.shape[1]))
         if self._fed_back[ids].any():

@@ -117,8 +117,8 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         if not self.episodes or (self._done.any() and self._mode == AutoresetMode.DISABLED):
             raise gym.error.ResetNeeded(f"sets {np.flatnonzero(self._done)} are over, expected reset() before this")
         residual = residuals(actions, (self.num_envs, JOINTS))
-        over = np.flatnonzero(self._done).tolist()
-        infos, rewards = self._advance(np.flatnonzero(~self._done).tolist(), residual)
+        over, going = (self._done.nonzero()[0].tolist(), (~self._done).nonzero()[0].tolist())
+        infos, rewards = self._advance(going, residual)
         terminations = np.array([episode.fallen for episode in self.episodes])
         truncations = np.array([episode.over for episode in self.episodes])
         terminations[over] = truncations[over] = False
@@ -147,13 +147,14 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
     ) -> None:
         """Steps lanes of one layout, and puts down their infos and rewards; `residual` is (L, 29)."""
         readings = physics.advance(lanes, self.task.ticks, residual)
-        qpos, qvel, warned = physics.qpos[lanes], physics.qvel[lanes], physics.warned[lanes].tolist()
+        numbers = np.array(lanes)
+        qpos, qvel, warned = physics.qpos[numbers], physics.qvel[numbers], physics.warned[numbers].tolist()
         going = [self.episodes[lane] for lane in lanes]
         for row, episode in enumerate(going):
             episode.move(qpos[row], qvel[row], warned[row])
             if episode.fallen:
                 readings[row], qpos[row] = tame(readings[row]), episode.qpos
-        numbers, steps = np.array(lanes), np.array([episode.step for episode in going])
+        steps = np.array([episode.step for episode in going])
         self._panels.read(numbers, steps, readings, self._rows)
         squares = square_lanes(numbers, steps, qpos, self._planned, residual).tolist()
         for lane, episode, (missed, added) in zip(lanes, going, squares, strict=True):
