@@ -2,6 +2,10 @@
 
 Sizes: B windows, W samples, C channels, Zc content latent a sample, Zs style latent a window. Inputs are normalised
 windows in which a missing value is 0, the channel's mean.
+
+References:
+    Tenenbaum and Freeman 2000, "Separating Style and Content with Bilinear Models", Neural Computation (the bilinear
+    decoder).
 """
 
 import json
@@ -16,10 +20,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from torch.nn import functional
 
 from real2sim.mountings import AlongGravity
 from real2sim.windows import Statistics
 
+REACH = 4  # samples to either side that the bilinear decoder sees: .2 s at 20 Hz
 LOG_VAR_BOUND = 8.0  # standard deviations from 0.02 to 55; an unbounded log-variance ends in NaN
 
 
@@ -34,6 +40,7 @@ class Sizes:
         style: Zs; the one-encoder VAE's whole latent has `content + style`.
         phases: Classes of the recogniser.
         learn_weights: The decoder's weights of the two latents are learnt; otherwise both are 1.
+        features: Of content, which the bilinear decoder mixes into channels; 0 for a recurrent decoder.
         devices: Of devices that the content encoder sees along gravity too, the first columns of accelerometer and
             gyroscope.
     """
@@ -44,6 +51,7 @@ class Sizes:
     style: int = 16
     phases: int = 2
     learn_weights: bool = True
+    features: int = 0
     devices: tuple[tuple[int, ...], ...] = ()
 
 
@@ -118,6 +126,37 @@ class SequenceDecoder(nn.Module):
         return self.head(self.rnn(z)[0])
 
 
+class BilinearDecoder(nn.Module):
+    """Features of the content around each sample, mixed into channels as the style says.
+
+    A turned device measures another linear mixture of the same movement, so the style gives the mixture. A sample
+    depends on the content `REACH` samples around it and on the style alone: windows with the same content there and the
+    same style agree there, which a decoder that sees the whole window need not let them.
+    """
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        kernel = REACH + 1  # two layers, each with half the reach
+        self.around = nn.Sequential(
+            nn.Conv1d(sizes.content, sizes.hidden, kernel),
+            nn.ELU(),
+            nn.Conv1d(sizes.hidden, sizes.hidden, kernel),
+            nn.ELU(),
+            nn.Conv1d(sizes.hidden, sizes.features, 1),
+        )
+        self.mixture = nn.Sequential(
+            nn.Linear(sizes.style, sizes.hidden),
+            nn.ELU(),
+            nn.Linear(sizes.hidden, (sizes.features + 1) * sizes.channels),
+        )
+
+    def forward(self, z_c: Tensor, z_s: Tensor) -> Tensor:
+        """Content (B, W, Zc) and style (B, Zs) to (B, W, C)."""
+        content = functional.pad(z_c.transpose(1, 2), (REACH, REACH), mode="replicate")
+        features = functional.pad(self.around(content).transpose(1, 2), (0, 1), value=1.0)
+        return features @ self.mixture(z_s).unflatten(1, (features.shape[-1], -1))
+
+
 class OneEncoderVAE(nn.Module):
     """The ordinary VAE: one latent for the whole window."""
 
@@ -149,7 +188,11 @@ class TwoEncoderVAE(nn.Module):
         self.sizes = sizes
         self.content = ContentEncoder(sizes)
         self.style = WindowEncoder(sizes.channels, sizes.hidden, sizes.style)
-        self.decoder = SequenceDecoder(sizes.content + sizes.style, sizes.hidden, sizes.channels)
+        self.decoder = (
+            BilinearDecoder(sizes)
+            if sizes.features
+            else SequenceDecoder(sizes.content + sizes.style, sizes.hidden, sizes.channels)
+        )
         self.content_weight = nn.Parameter(torch.ones(()), requires_grad=sizes.learn_weights)
         self.style_weight = nn.Parameter(torch.ones(()), requires_grad=sizes.learn_weights)
         # the style that stands for the simulated domain; set when the training is finished
@@ -158,8 +201,10 @@ class TwoEncoderVAE(nn.Module):
 
     def decode(self, z_c: Tensor, z_s: Tensor) -> Tensor:
         """Content (B, W, Zc) and style (B, Zs) to windows (B, W, C)."""
-        style = (self.style_weight * z_s)[:, None].expand(-1, z_c.shape[1], -1)
-        return self.decoder(torch.cat([self.content_weight * z_c, style], dim=-1))
+        z_c, z_s = self.content_weight * z_c, self.style_weight * z_s
+        if isinstance(self.decoder, BilinearDecoder):
+            return self.decoder(z_c, z_s)
+        return self.decoder(torch.cat([z_c, z_s[:, None].expand(-1, z_c.shape[1], -1)], dim=-1))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """A window through its own content and the mean of its own style, (B, W, C)."""

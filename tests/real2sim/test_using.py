@@ -39,7 +39,7 @@ STATISTICS = Statistics(
     mean=np.array([0.0, 0.0, 9.8, 0.0, 0.0, 0.0, 0.5]),
     std=np.array([2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 0.2]),
 )
-SIZES = Sizes(channels=len(CHANNELS), hidden=6, devices=((0, 3),))
+SIZES = Sizes(channels=len(CHANNELS), hidden=6, features=4, devices=((0, 3),))
 
 
 def make_recording(subject: int, *, name: str = "", groups: tuple[str, ...] = GROUPS, rate_hz: float = 50) -> Recording:
