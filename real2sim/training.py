@@ -48,6 +48,10 @@ class TrainingSettings:
         """The learning rate when this share of the epochs is done."""
         return self.learning_rate * min(1.0, (1.0 - done) / self.decay) if self.decay else self.learning_rate
 
+    def steps(self, windows: int) -> int:
+        """Of all epochs with this many windows."""
+        return self.epochs * -(-windows // self.batch)
+
     def scaled(self, effort: float) -> "TrainingSettings":
         """The same with this share of the epochs, at least 2."""
         return replace(self, epochs=max(2, round(self.epochs * effort)))

@@ -8,21 +8,11 @@ from torch import Tensor, nn
 
 from real2sim.material import Material
 from real2sim.method import Model, Row, Trained
-from real2sim.methods.ours import (
-    CONVERTER,
-    FEW,
-    Conversion,
-    MovementReader,
-    Plan,
-    critics_of,
-    finished,
-    new_reader,
-    sizes_of,
-    two_encoder_model,
-)
+from real2sim.methods.movement import FEW, MovementReader, Plan, new_reader, sizes_of
+from real2sim.methods.ours import CONVERTER, Conversion, critics_of, finished, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED, on_simulation
 from real2sim.networks import Sizes, TwoEncoderVAE, reproducible
-from real2sim.training import Batches, fit, phase_loss
+from real2sim.training import Batches, phase_loss
 
 PLAN = Plan()
 
@@ -44,25 +34,17 @@ def joint(material: Material, *, plan: Plan, critic: str, reader: str) -> Traine
         network = Joint(sizes_of(simulated, plan), new_reader(simulated, plan))
         windows, held_out = Batches.of(simulated.train), Batches.of(simulated.validation)
         critics = critics_of(material, plan, critic, reader)
-        conversion = Conversion(network.converter, windows, simulated.statistics, plan, critics)
+        settings = material.settings(CONVERTER)
+        conversion = Conversion(network.converter, windows, simulated.statistics, plan, critics, settings)
 
-        def loss(batch: Batches) -> Tensor:
-            value = conversion.loss(batch) + network.reader.loss(batch.values, batch)
+        def content_loss(batch: Batches) -> Tensor:
+            value = network.reader.loss(batch.values, batch)
             if not len(labelled):
                 return value
             few = labelled[torch.randint(len(labelled), (FEW,))]
             return value + phase_loss(network.reader.encoder.phases(few.values), few.phase)
 
-        curve = fit(
-            network,
-            loss,
-            windows,
-            None,
-            material.settings(CONVERTER),
-            watch=lambda: conversion.watch(held_out),
-            companions=conversion.independence.parts,
-            checkpoint=material.checkpoint,
-        )
+        curve = conversion.fit(held_out, material.checkpoint, whole=network, beside=content_loss)
     return finished(material, simulated, network.converter, curve, reader)
 
 
@@ -114,6 +96,8 @@ ROWS = (
     _without("without-turning", "devices never turned in training", turned=False),
     _without("without-crossing", "style read from the very window that is decoded", crossed=False),
     _without("without-keeping", "nothing said about content under other styles", kept=0.0),
+    _without("at-once", "all losses at full weight from the start", gradual=False),
+    _without("recurrent", "a recurrent decoder that sees the whole window", features=0),
     *_simulated_otherwise("fixed-mounting", "in which the devices are mounted one way"),
     *_simulated_otherwise("ideal-devices", "in which the devices make no errors"),
 )

@@ -11,7 +11,10 @@ What is added to the paper's model, each for one reason:
   with the devices mounted otherwise, and is to give the first window in the second mounting. No style can carry
   content that way, and no content a mounting.
 - *Kept content*: under the style of any other window, what is decoded must be read as the movement that it is, by
-  recognisers trained on simulation alone.
+  recognisers trained on simulation alone. Their gradients are larger than that of the reconstruction, so they gain
+  weight only while the decoder learns to follow the style; at full weight from the start it never does, and invents
+  signals for the recognisers that differ from window to window.
+- *A bilinear decoder* sees the content around a sample and the style, not the window: windows that share samples agree.
 
 References:
     Tarvainen and Valpola 2017, "Mean teachers are better role models", NeurIPS.
@@ -21,25 +24,25 @@ References:
 import copy
 from collections.abc import Callable
 from collections.abc import Sequence as ListLike
-from dataclasses import dataclass, field
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from real2sim.conversion import choose_style
 from real2sim.material import Material, Simulated
 from real2sim.method import Model, Row, Trained
+from real2sim.methods.movement import MovementReader, Plan, adapted_content, content, sizes_of
 from real2sim.methods.recognisers import RANDOMISED
 from real2sim.mountings import Mountings
-from real2sim.networks import ContentEncoder, Recogniser, Sizes, TwoEncoderVAE, register, reproducible
+from real2sim.networks import Recogniser, TwoEncoderVAE, reproducible
 from real2sim.training import (
     Batches,
     Curve,
     Independence,
-    MineSettings,
+    Loss,
     TrainingSettings,
     divergence,
     divergence_weight,
@@ -50,178 +53,53 @@ from real2sim.training import (
 )
 from real2sim.windows import Statistics
 
-CONTENT = TrainingSettings(epochs=14)
-ADAPTATION = TrainingSettings(epochs=6, learning_rate=1e-3, patience=6)
 CONVERTER = TrainingSettings(epochs=14, patience=14)
-HEIGHT_WEIGHT = 20.0  # a height is within 0.4 to 1: its squared error is about as large as a phase loss then
-FOUR_PART_WEIGHT = 0.5
-FEW = 32  # labelled windows beside a batch of simulated ones
-UNLABELLED = 64
-SURE = 0.9  # how sure the teacher must be of a sample's phase
-SLOWNESS = 0.99  # of the teacher, a step
 
 
 Critic = Callable[[Tensor, Batches], Tensor]
 """How badly decoded windows (B, W, C) are read as the movement of a simulated batch."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How the model is trained; each field is an ablation.
-
-    Attributes:
-        content: Zc.
-        rich: Content learns height and four-part phase too, not the phase alone.
-        turned: Devices are turned anew in every window.
-        gravity: The content encoder sees every device along gravity too.
-        crossed: The style comes from another window of the repetition in another mounting.
-        kept: Weight of the loss of content under other styles; 0 leaves it out.
-        labels: The content encoder learns from the labels.
-        unlabelled: Weight of the mean teacher; 0 leaves the unlabelled recordings out.
-        mine: The independence term.
-        learn_weights: The decoder's weights of the two latents are learnt.
-    """
-
-    content: int = 8
-    rich: bool = True
-    turned: bool = True
-    gravity: bool = True
-    crossed: bool = True
-    kept: float = 1.0
-    labels: bool = True
-    unlabelled: float = 0.5
-    mine: MineSettings = field(default_factory=MineSettings)
-    learn_weights: bool = True
-
-
-@register
-class MovementReader(nn.Module):
-    """A content encoder with heads for what the simulation knows of a movement."""
-
-    def __init__(self, sizes: Sizes):
-        super().__init__()
-        self.sizes = sizes
-        self.encoder = ContentEncoder(sizes)
-        self.height = nn.Linear(sizes.content, 1)
-        self.four_part = nn.Linear(sizes.content, 4)
-
-    def loss(self, values: Tensor, batch: Batches, *, rich: bool = True) -> Tensor:
-        """How badly windows (B, W, C) are read as the movement of a simulated batch."""
-        z_c = self.encoder(values)
-        value = phase_loss(self.encoder.head(z_c), batch.phase)
-        if not rich:
-            return value
-        known = batch.phase >= 0
-        off = (self.height(z_c)[..., 0] - batch.truth["height"])[known].square().mean()
-        four_part = torch.where(known, batch.truth["phase4"], -1.0).long()
-        return value + HEIGHT_WEIGHT * off + FOUR_PART_WEIGHT * phase_loss(self.four_part(z_c), four_part)
-
-
-def content(material: Material, *, plan: Plan) -> Trained:
-    """Trains a movement reader on the simulation."""
-    simulated = material.simulated()
-    mountings = Mountings.of(simulated.statistics)
-    with reproducible(material.seed):
-        network = new_reader(simulated, plan)
-        curve = fit(
-            network,
-            lambda batch: network.loss(_turned(network, mountings, batch, plan), batch, rich=plan.rich),
-            Batches.of(simulated.train),
-            Batches.of(simulated.validation),
-            material.settings(CONTENT),
-            checkpoint=material.checkpoint,
-        )
-    return Trained(network=network, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
-
-
-def new_reader(simulated: Simulated, plan: Plan) -> MovementReader:
-    """A movement reader that knows the scale of what it reads."""
-    network = MovementReader(sizes_of(simulated, plan))
-    if network.encoder.seen is not None:
-        network.encoder.seen.scale(Mountings.of(simulated.statistics))
-    return network
-
-
-def _turned(network: nn.Module, mountings: Mountings, batch: Batches, plan: Plan) -> Tensor:
-    """The values of a batch, in training with every device turned."""
-    if not (network.training and plan.turned):
-        return batch.values
-    return mountings.turned(batch.values, batch.present, mountings.draw(len(batch)))
-
-
-def adapted_content(material: Material, *, plan: Plan, start: str) -> Trained:
-    """Trains a movement reader on, with simulation, labels and unlabelled recordings side by side."""
-    simulated = material.simulated()
-    mountings = Mountings.of(simulated.statistics)
-    labelled = Batches.of(material.labelled(simulated.statistics).windows) if plan.labels else None
-    recordings = Batches.of(material.recordings(simulated.statistics)) if plan.unlabelled else None
-    settings = material.settings(ADAPTATION)
-    with reproducible(material.seed):
-        network = copy.deepcopy(material.network(start))
-        assert isinstance(network, MovementReader)
-        teacher = MeanTeacher(network)
-        steps = settings.epochs * -(-len(simulated.train) // settings.batch)
-
-        def loss(batch: Batches) -> Tensor:
-            value = network.loss(_turned(network, mountings, batch, plan), batch, rich=plan.rich)
-            if labelled is not None and len(labelled):
-                few = _some(labelled, FEW)
-                value = value + phase_loss(network.encoder.phases(_turned(network, mountings, few, plan)), few.phase)
-            if recordings is not None:
-                some = _some(recordings, UNLABELLED)
-                read = network.encoder.phases(_turned(network, mountings, some, plan))
-                weight = plan.unlabelled * min(1.0, 3.0 * float(teacher.step) / steps)
-                value = value + weight * teacher.disagreement(some.values, read)
-                teacher.follow(network)
-            return value
-
-        curve = fit(
-            network,
-            loss,
-            Batches.of(simulated.train),
-            None,
-            settings,
-            companions={"teacher": teacher},
-            checkpoint=material.checkpoint,
-        )
-    return Trained(network=network, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
-
-
-class MeanTeacher(nn.Module):
-    """A slow average of a network that tells it the phases of windows without labels."""
+class Growth(nn.Module):
+    """A weight that grows to 1 over the first half of a training's steps, and goes on where the training goes on."""
 
     step: Tensor
 
-    def __init__(self, network: MovementReader):
+    def __init__(self, steps: int):
         super().__init__()
-        self.network = copy.deepcopy(network).requires_grad_(False).eval()
+        self.over = max(1, steps // 2)
         self.register_buffer("step", torch.zeros(()))
 
-    @torch.no_grad()
-    def follow(self, network: MovementReader) -> None:
-        """Moves a little towards the network."""
+    def forward(self) -> float:
+        """The weight, from 0 at the first call."""
+        weight = min(1.0, float(self.step) / self.over)
         self.step += 1
-        for slow, fast in zip(self.network.parameters(), network.parameters(), strict=True):
-            slow.lerp_(fast, 1.0 - SLOWNESS)
-
-    def disagreement(self, values: Tensor, read: Tensor) -> Tensor:
-        """Cross-entropy of logits (B, W, 2) against the teacher's phases of (B, W, C), where it is sure of them."""
-        told = self.network.encoder.phases(values).softmax(-1)
-        sure = told.max(-1).values > SURE
-        return (-(told * functional.log_softmax(read, -1)).sum(-1) * sure).mean()
-
-
-def _some(windows: Batches, number: int) -> Batches:
-    return windows[torch.randint(len(windows), (number,))]
+        return weight
 
 
 class Conversion:
-    """The loss of style encoder and decoder on simulated windows."""
+    """The loss of style encoder and decoder on simulated windows.
+
+    Args:
+        network: Its content encoder is left alone.
+        windows: To train on.
+        statistics: Their scale.
+        plan: How.
+        critics: Say how badly decoded windows are read.
+        settings: Of the training.
+    """
 
     def __init__(
-        self, network: TwoEncoderVAE, windows: Batches, statistics: Statistics, plan: Plan, critics: ListLike[Critic]
+        self,
+        network: TwoEncoderVAE,
+        windows: Batches,
+        statistics: Statistics,
+        plan: Plan,
+        critics: ListLike[Critic],
+        settings: TrainingSettings = CONVERTER,
     ):
         self.network, self.windows, self.plan, self.critics = network, windows, plan, critics
+        self.settings, self.growth = settings, Growth(settings.steps(len(windows)))
         self.mountings = Mountings.of(statistics)
         self.independence = Independence(network, plan.mine, windows)
         self._other = _other_window(windows.sequence)
@@ -238,7 +116,30 @@ class Conversion:
         if not self.plan.kept:
             return value
         decoded = self.network.decode(z_c, z_s[torch.randperm(len(z_s))])
-        return value + self.plan.kept * torch.stack([critic(decoded, batch) for critic in self.critics]).sum()
+        kept = torch.stack([critic(decoded, batch) for critic in self.critics]).sum()
+        return value + self.plan.kept * (self.growth() if self.plan.gradual else 1.0) * kept
+
+    def fit(
+        self, held_out: Batches, checkpoint: Path, *, whole: nn.Module | None = None, beside: Loss | None = None
+    ) -> Curve:
+        """Trains the network.
+
+        Args:
+            held_out: What the curve's figures are of.
+            checkpoint: See `training.fit`.
+            whole: A network that holds it and is trained with it.
+            beside: A further loss.
+        """
+        return fit(
+            whole or self.network,
+            lambda batch: self.loss(batch) + (beside(batch) if beside else 0.0),
+            self.windows,
+            None,
+            self.settings,
+            watch=lambda: self.watch(held_out),
+            companions={**self.independence.parts, "growth": self.growth},
+            checkpoint=checkpoint,
+        )
 
     def _crossing(self, batch: Batches) -> tuple[Tensor, Tensor, Tensor]:
         """What content is read from, what is to be decoded, and what style is read from, each (B, W, C)."""
@@ -296,28 +197,10 @@ def converter(material: Material, *, plan: Plan, encoder: str, critic: str, read
         network.content = copy.deepcopy(reading.encoder).requires_grad_(False)
         windows, held_out = Batches.of(simulated.train), Batches.of(simulated.validation)
         critics = critics_of(material, plan, critic, reader)
-        conversion = Conversion(network, windows, simulated.statistics, plan, critics)
-        curve = fit(
-            network,
-            conversion.loss,
-            windows,
-            None,
-            material.settings(CONVERTER),
-            watch=lambda: conversion.watch(held_out),
-            companions=conversion.independence.parts,
-            checkpoint=material.checkpoint,
-        )
+        settings = material.settings(CONVERTER)
+        conversion = Conversion(network, windows, simulated.statistics, plan, critics, settings)
+        curve = conversion.fit(held_out, material.checkpoint)
     return finished(material, simulated, network, curve, reader)
-
-
-def sizes_of(simulated: Simulated, plan: Plan) -> Sizes:
-    """Sizes of the networks of a plan."""
-    return Sizes(
-        channels=len(simulated.statistics.channels),
-        content=plan.content,
-        learn_weights=plan.learn_weights,
-        devices=Mountings.of(simulated.statistics).triads if plan.gravity else (),
-    )
 
 
 def finished(material: Material, simulated: Simulated, network: TwoEncoderVAE, curve: Curve, reader: str) -> Trained:

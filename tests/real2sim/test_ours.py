@@ -9,11 +9,12 @@ import torch
 from synthetic import sequences
 
 from real2sim.methods.ablations import PLAN
-from real2sim.methods.ours import Conversion, MeanTeacher, MovementReader, _other_window, two_encoder_model
+from real2sim.methods.movement import MeanTeacher, MovementReader
+from real2sim.methods.ours import Conversion, Growth, _other_window, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED
 from real2sim.mountings import Mountings
-from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible, save_network
-from real2sim.training import Batches, phase_loss
+from real2sim.networks import REACH, Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible, save_network
+from real2sim.training import Batches, TrainingSettings, phase_loss
 from real2sim.truths import TRUTHS, height
 from real2sim.windows import channels_of, cut, from_dataset, join, statistics_of, take
 
@@ -35,10 +36,13 @@ STATISTICS = statistics_of(WEARERS)
 WINDOWS = cut(WEARERS, STATISTICS)
 BATCHES = Batches.of(WINDOWS)
 SIZES = Sizes(channels=len(CHANNELS), hidden=8, content=4, style=4)
+SETTINGS = TrainingSettings(epochs=4, patience=4, batch=16)
 
 
 def conversion(**changes) -> tuple[Conversion, MovementReader, Recogniser]:
-    network, critic, recogniser = TwoEncoderVAE(SIZES), MovementReader(SIZES), Recogniser(SIZES)
+    plan = replace(PLAN, content=4, **changes)
+    network = TwoEncoderVAE(replace(SIZES, features=plan.features))
+    critic, recogniser = MovementReader(SIZES), Recogniser(SIZES)
     network.content.requires_grad_(False)
     for frozen in (critic, recogniser):
         frozen.requires_grad_(False)
@@ -46,7 +50,7 @@ def conversion(**changes) -> tuple[Conversion, MovementReader, Recogniser]:
         lambda decoded, batch: critic.loss(decoded, batch),
         lambda decoded, batch: phase_loss(recogniser(decoded), batch.phase),
     )
-    return Conversion(network, BATCHES, STATISTICS, replace(PLAN, content=4, **changes), critics), critic, recogniser
+    return Conversion(network, BATCHES, STATISTICS, plan, critics, SETTINGS), critic, recogniser
 
 
 def test_truths_follow_their_windows():
@@ -115,12 +119,18 @@ def test_neither_content_nor_critics_get_a_gradient():
     assert all(p.grad is None for frozen in (critic, recogniser) for p in frozen.parameters())
 
 
-@pytest.mark.parametrize("changes", [{"crossed": False}, {"turned": False}, {"kept": 0.0}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{"crossed": False}, {"turned": False}, {"kept": 0.0}, {"gradual": False}, {"features": 0}],
+    ids=str,
+)
 def test_every_part_of_the_plan_changes_the_loss(changes):
     values = []
     for plan in ({}, changes):
         with reproducible(0):
-            values.append(float(conversion(**plan)[0].loss(BATCHES).detach()))
+            made = conversion(**plan)[0]
+            made.growth()
+            values.append(float(made.loss(BATCHES).detach()))
     assert abs(values[0] - values[1]) > 1e-3
 
 
@@ -139,6 +149,45 @@ def test_kept_content_is_read_as_what_it_is():
             made.loss(BATCHES).backward()
             optimiser.step()
     assert misread(made, critic) < 0.8 * before
+
+
+def test_kept_content_gains_weight_over_the_first_half():
+    growth = Growth(8)
+    assert [growth() for _ in range(6)] == [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_a_conversion_that_was_stopped_goes_on_to_the_same_network(tmp_path):
+    def trained(checkpoint, stop_at=None):
+        with reproducible(0):
+            made = conversion()[0]
+            plain, calls = made.loss, []
+
+            def loss(batch):
+                calls.append(len(batch))
+                if len(calls) == stop_at:
+                    raise KeyboardInterrupt
+                return plain(batch)
+
+            made.loss = loss  # type: ignore[method-assign]
+            made.fit(BATCHES, checkpoint)
+        return made
+
+    whole = trained(tmp_path / "whole")
+    epoch = -(-len(BATCHES) // SETTINGS.batch)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "stopped", stop_at=epoch + 2)
+    resumed = trained(tmp_path / "stopped")
+    assert float(resumed.growth.step) == 4 * epoch
+    torch.testing.assert_close(resumed.network.state_dict(), whole.network.state_dict(), rtol=0, atol=0)
+
+
+def test_windows_that_share_samples_are_decoded_alike_under_one_style():
+    network = TwoEncoderVAE(replace(SIZES, features=5)).eval()
+    content, style = torch.rand(1, 50, 4), torch.rand(2, 4)
+    first, second = (network.decode(part, style[:1]) for part in (content[:, :40], content[:, 10:]))
+    assert first.shape == (1, 40, len(CHANNELS))
+    torch.testing.assert_close(first[:, 10 + REACH : 40 - REACH], second[:, REACH : 30 - REACH])
+    assert (first - network.decode(content[:, :40], style[1:])).abs().max() > 1e-3
 
 
 def test_the_teacher_follows_slowly_and_says_only_what_it_is_sure_of():

@@ -1,0 +1,188 @@
+"""Content: what a person does, learnt from the simulation, then beside labels and unlabelled recordings."""
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from real2sim.material import Material, Simulated
+from real2sim.method import Trained
+from real2sim.mountings import Mountings
+from real2sim.networks import ContentEncoder, Sizes, register, reproducible
+from real2sim.training import Batches, MineSettings, TrainingSettings, fit, phase_loss
+
+CONTENT = TrainingSettings(epochs=14)
+ADAPTATION = TrainingSettings(epochs=6, learning_rate=1e-3, patience=6)
+HEIGHT_WEIGHT = 20.0  # a height is within 0.4 to 1: its squared error is about as large as a phase loss then
+FOUR_PART_WEIGHT = 0.5
+FEW = 32  # labelled windows beside a batch of simulated ones
+UNLABELLED = 64
+SURE = 0.9  # how sure the teacher must be of a sample's phase
+SLOWNESS = 0.99  # of the teacher, a step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How the model is trained; each field is an ablation.
+
+    Attributes:
+        content: Zc.
+        rich: Content learns height and four-part phase too, not the phase alone.
+        turned: Devices are turned anew in every window.
+        gravity: The content encoder sees every device along gravity too.
+        crossed: The style comes from another window of the repetition in another mounting.
+        kept: Weight of the loss of content under other styles; 0 leaves it out.
+        gradual: That weight grows from 0 over the first half of the training.
+        features: Of content, which a bilinear decoder mixes into channels; 0 for a recurrent decoder.
+        labels: The content encoder learns from the labels.
+        unlabelled: Weight of the mean teacher; 0 leaves the unlabelled recordings out.
+        mine: The independence term.
+        learn_weights: The decoder's weights of the two latents are learnt.
+    """
+
+    content: int = 8
+    rich: bool = True
+    turned: bool = True
+    gravity: bool = True
+    crossed: bool = True
+    kept: float = 0.3
+    gradual: bool = True
+    features: int = 16
+    labels: bool = True
+    unlabelled: float = 0.5
+    mine: MineSettings = field(default_factory=MineSettings)
+    learn_weights: bool = True
+
+
+def sizes_of(simulated: Simulated, plan: Plan) -> Sizes:
+    """Sizes of the networks of a plan."""
+    return Sizes(
+        channels=len(simulated.statistics.channels),
+        content=plan.content,
+        learn_weights=plan.learn_weights,
+        features=plan.features,
+        devices=Mountings.of(simulated.statistics).triads if plan.gravity else (),
+    )
+
+
+@register
+class MovementReader(nn.Module):
+    """A content encoder with heads for what the simulation knows of a movement."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.sizes = sizes
+        self.encoder = ContentEncoder(sizes)
+        self.height = nn.Linear(sizes.content, 1)
+        self.four_part = nn.Linear(sizes.content, 4)
+
+    def loss(self, values: Tensor, batch: Batches, *, rich: bool = True) -> Tensor:
+        """How badly windows (B, W, C) are read as the movement of a simulated batch."""
+        z_c = self.encoder(values)
+        value = phase_loss(self.encoder.head(z_c), batch.phase)
+        if not rich:
+            return value
+        known = batch.phase >= 0
+        off = (self.height(z_c)[..., 0] - batch.truth["height"])[known].square().mean()
+        four_part = torch.where(known, batch.truth["phase4"], -1.0).long()
+        return value + HEIGHT_WEIGHT * off + FOUR_PART_WEIGHT * phase_loss(self.four_part(z_c), four_part)
+
+
+def content(material: Material, *, plan: Plan) -> Trained:
+    """Trains a movement reader on the simulation."""
+    simulated = material.simulated()
+    mountings = Mountings.of(simulated.statistics)
+    with reproducible(material.seed):
+        network = new_reader(simulated, plan)
+        curve = fit(
+            network,
+            lambda batch: network.loss(_turned(network, mountings, batch, plan), batch, rich=plan.rich),
+            Batches.of(simulated.train),
+            Batches.of(simulated.validation),
+            material.settings(CONTENT),
+            checkpoint=material.checkpoint,
+        )
+    return Trained(network=network, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
+
+
+def new_reader(simulated: Simulated, plan: Plan) -> MovementReader:
+    """A movement reader that knows the scale of what it reads."""
+    network = MovementReader(sizes_of(simulated, plan))
+    if network.encoder.seen is not None:
+        network.encoder.seen.scale(Mountings.of(simulated.statistics))
+    return network
+
+
+def _turned(network: nn.Module, mountings: Mountings, batch: Batches, plan: Plan) -> Tensor:
+    """The values of a batch, in training with every device turned."""
+    if not (network.training and plan.turned):
+        return batch.values
+    return mountings.turned(batch.values, batch.present, mountings.draw(len(batch)))
+
+
+def adapted_content(material: Material, *, plan: Plan, start: str) -> Trained:
+    """Trains a movement reader on, with simulation, labels and unlabelled recordings side by side."""
+    simulated = material.simulated()
+    mountings = Mountings.of(simulated.statistics)
+    labelled = Batches.of(material.labelled(simulated.statistics).windows) if plan.labels else None
+    recordings = Batches.of(material.recordings(simulated.statistics)) if plan.unlabelled else None
+    settings = material.settings(ADAPTATION)
+    with reproducible(material.seed):
+        network = copy.deepcopy(material.network(start))
+        assert isinstance(network, MovementReader)
+        teacher = MeanTeacher(network)
+        steps = settings.steps(len(simulated.train))
+
+        def loss(batch: Batches) -> Tensor:
+            value = network.loss(_turned(network, mountings, batch, plan), batch, rich=plan.rich)
+            if labelled is not None and len(labelled):
+                few = _some(labelled, FEW)
+                value = value + phase_loss(network.encoder.phases(_turned(network, mountings, few, plan)), few.phase)
+            if recordings is not None:
+                some = _some(recordings, UNLABELLED)
+                read = network.encoder.phases(_turned(network, mountings, some, plan))
+                weight = plan.unlabelled * min(1.0, 3.0 * float(teacher.step) / steps)
+                value = value + weight * teacher.disagreement(some.values, read)
+                teacher.follow(network)
+            return value
+
+        curve = fit(
+            network,
+            loss,
+            Batches.of(simulated.train),
+            None,
+            settings,
+            companions={"teacher": teacher},
+            checkpoint=material.checkpoint,
+        )
+    return Trained(network=network, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
+
+
+class MeanTeacher(nn.Module):
+    """A slow average of a network that tells it the phases of windows without labels."""
+
+    step: Tensor
+
+    def __init__(self, network: MovementReader):
+        super().__init__()
+        self.network = copy.deepcopy(network).requires_grad_(False).eval()
+        self.register_buffer("step", torch.zeros(()))
+
+    @torch.no_grad()
+    def follow(self, network: MovementReader) -> None:
+        """Moves a little towards the network."""
+        self.step += 1
+        for slow, fast in zip(self.network.parameters(), network.parameters(), strict=True):
+            slow.lerp_(fast, 1.0 - SLOWNESS)
+
+    def disagreement(self, values: Tensor, read: Tensor) -> Tensor:
+        """Cross-entropy of logits (B, W, 2) against the teacher's phases of (B, W, C), where it is sure of them."""
+        told = self.network.encoder.phases(values).softmax(-1)
+        sure = told.max(-1).values > SURE
+        return (-(told * functional.log_softmax(read, -1)).sum(-1) * sure).mean()
+
+
+def _some(windows: Batches, number: int) -> Batches:
+    return windows[torch.randint(len(windows), (number,))]
