@@ -47,7 +47,7 @@ class Plan:
     turned: bool = True
     gravity: bool = True
     crossed: bool = True
-    kept: float = 0.3
+    kept: float = 0.1
     gradual: bool = True
     features: int = 16
     labels: bool = True

@@ -12,9 +12,9 @@ What is added to the paper's model, each for one reason:
   content that way, and no content a mounting.
 - *Kept content*: under the style of any other window, what is decoded must be read as the movement that it is, by
   recognisers trained on simulation alone. Their gradients are larger than that of the reconstruction, so they gain
-  weight only while the decoder learns to follow the style; at full weight from the start it never does, and invents
-  signals for the recognisers that differ from window to window.
-- *A bilinear decoder* sees the content around a sample and the style, not the window: windows that share samples agree.
+  weight only while the decoder learns to follow the style; at full weight from the start it may never learn to, and
+  invents signals for the recognisers that differ from window to window.
+- *A bilinear decoder* sees the content around a sample and the style, not the window: windows of equal content agree.
 
 References:
     Tarvainen and Valpola 2017, "Mean teachers are better role models", NeurIPS.
