@@ -131,8 +131,8 @@ def find_route(
     """
     exercise = exercise_named(motion.exercise)
     geometry = Geometry.of(body, motion, exercise, equipment)
-    refuse_crossed_feet(geometry)
     refuse_wide_stance(geometry, motion, exercise)
+    refuse_crossed_feet(geometry)
     stages: list[Spline] = []
     end, drop = None, 0.0
     for number, (name, _) in enumerate(exercise.stages if exercise.height != "floor" else ()):

@@ -200,10 +200,20 @@ def join(repetitions: Sequence[Repetition]) -> tuple[dict[str, np.ndarray], dict
             lengths = np.diff(arrays[f"{clock}/offsets"]).tolist() if values[0] else lengths
         for name in values[0]:
             path = f"{group}/{name}"
-            parts = [np.asarray(v[name]) if clock else np.asarray(v[name])[None] for v in values]
+            held = [v[name] for v in values]
+            parts = (
+                [np.asarray(one) for one in held]
+                if clock
+                else _numbers(held) or [np.asarray(one)[None] for one in held]
+            )
             fields[path] = _field(base, name, parts[0], mounting)
             arrays[path] = _column(path, fields[path], parts, lengths, indices)
     return arrays, fields
+
+
+def _numbers(held: list[Any]) -> list[np.ndarray]:
+    """Plain numbers of one type as one part; nothing where there are others."""
+    return [np.array(held)] if {*map(type, held)} in ({float}, {int}) else []
 
 
 def _groups(repetitions: Sequence[Repetition]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
@@ -268,7 +278,8 @@ def _field(group: str, name: str, example: np.ndarray, mounting: int) -> Field:
 def _column(path: str, field: Field, parts: list[np.ndarray], lengths: list[int], indices: list[int]) -> np.ndarray:
     """One array (sum of lengths, *field.shape) from the parts of all repetitions."""
     kinds = _STORABLE_KINDS[np.dtype(field.dtype).kind]
-    for part, length, index in zip(parts, lengths, indices, strict=True):
+    together = len(parts) == 1
+    for part, length, index in zip(parts, [sum(lengths)] if together else lengths, indices, strict=not together):
         if part.shape != (length, *field.shape) or part.dtype.kind not in kinds:
             shape = (length, *field.shape)
             raise DatasetError(
