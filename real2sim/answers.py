@@ -27,8 +27,9 @@ from real2sim.networks import load_network
 from real2sim.parties import unseen_recordings
 from real2sim.rows import OURS, row_named
 from real2sim.run import Run, RunError, write_text
+from real2sim.sequences import Sequence, people
 from real2sim.stages import converted_sequences, unseen_sequences
-from real2sim.windows import Sequence, cut, people, stitch
+from real2sim.windows import cut, stitch
 
 
 def asked(run: Run) -> tuple[Question, ...]:

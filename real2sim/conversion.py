@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from real2sim.networks import Recogniser, TwoEncoderVAE
+from real2sim.sequences import Sequence
 from real2sim.training import apply, recognise
-from real2sim.windows import Sequence, Statistics, Windows, cut, stitch, taper
+from real2sim.windows import Statistics, Windows, cut, stitch, taper
 
 CANDIDATES = 32  # styles that are tried for the simulated domain
 

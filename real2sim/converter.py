@@ -15,7 +15,8 @@ from real2sim.networks import is_saved, load_network
 from real2sim.parties import deal_people, fingerprint, whole_party
 from real2sim.rows import OURS, row_named
 from real2sim.run import Run, RunError
-from real2sim.windows import Sequence, Statistics, taper
+from real2sim.sequences import Sequence
+from real2sim.windows import Statistics, taper
 
 
 class Stream:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from real2sim.windows import Sequence, people
+from real2sim.sequences import Sequence, people
 
 COVERAGE = 0.95
 """Share of the bootstrap draws inside an interval."""

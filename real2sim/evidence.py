@@ -16,8 +16,9 @@ from real2sim.mutual_information import FEWEST_PAIRS, estimate_mutual_informatio
 from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible
 from real2sim.rows import OURS, row_named
 from real2sim.run import Run
+from real2sim.sequences import Sequence
 from real2sim.training import Batches, TrainingSettings, apply, fit, phase_loss
-from real2sim.windows import Sequence, Statistics, Windows, cut, join, take
+from real2sim.windows import Statistics, Windows, cut, join, take
 
 TELLER = TrainingSettings(epochs=8, batch=32, learning_rate=3e-3)
 TELLER_UNITS = 16

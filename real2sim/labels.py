@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from real2sim.windows import Sequence, people
+from real2sim.sequences import Sequence, people
 
 
 def labelled_repetitions(sequences: ListLike[Sequence], count: int, rng: np.random.Generator) -> list[Sequence]:

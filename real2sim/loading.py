@@ -8,7 +8,8 @@ import torch
 from torch.utils import data
 
 from generators.store import Dataset, DatasetError
-from real2sim.windows import Statistics, channel_values, channels_of, runs_of_sets, window_starts
+from real2sim.sequences import channel_values, channels_of, runs_of_sets
+from real2sim.windows import Statistics, window_starts
 
 
 class WindowDataset(data.Dataset[dict[str, torch.Tensor]]):
@@ -35,7 +36,7 @@ class WindowDataset(data.Dataset[dict[str, torch.Tensor]]):
 
         Args:
             dataset: Simulated repetitions.
-            groups: Channel groups, see `real2sim.windows.GROUPS`.
+            groups: Channel groups, see `real2sim.sequences.GROUPS`.
             window: W, samples a window.
             stride: Samples from one start to the next, at most `window`.
             statistics: Scale of the channels; values are in SI units where None.

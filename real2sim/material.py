@@ -14,9 +14,10 @@ from real2sim.method import AMOUNT, Model, Trained
 from real2sim.networks import load_network
 from real2sim.parties import adaptation_recordings, on_grid
 from real2sim.run import Run
+from real2sim.sequences import Sequence, from_dataset, split
 from real2sim.training import TrainingSettings
 from real2sim.truths import TRUTHS
-from real2sim.windows import Sequence, Statistics, Windows, cut, from_dataset, split, statistics_of, take
+from real2sim.windows import Statistics, Windows, cut, statistics_of, take
 
 SHARES = (0.7, 0.15, 0.15)
 """Of a simulated dataset's sets for training, validation and test."""

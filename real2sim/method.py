@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
 
-from real2sim.windows import Sequence, Statistics
+from real2sim.sequences import Sequence
+from real2sim.windows import Statistics
 
 if TYPE_CHECKING:
     from real2sim.material import Material

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from real2sim.windows import FIELDS, Statistics
+from real2sim.sequences import FIELDS
+from real2sim.windows import Statistics
 
 STANDARD_GRAVITY = 9.81  # m/s^2
 ACCEL_SCALE, GYRO_SCALE = 3.0, 1.0  # m/s^2 and rad/s, of people's movements; brings the channels near unit size

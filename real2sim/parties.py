@@ -9,7 +9,7 @@ from real2sim.labels import available_repetitions
 from real2sim.recordings import Recording
 from real2sim.recordings.plain import read_folder
 from real2sim.run import Config, RunError
-from real2sim.windows import GROUPS, Sequence, available_groups, from_recordings
+from real2sim.sequences import GROUPS, Sequence, available_groups, from_recordings
 
 
 @lru_cache(maxsize=4)  # every task of a process reads the same recordings

@@ -19,7 +19,7 @@ from real2sim.methods.questions import WAYS
 from real2sim.networks import load_network
 from real2sim.rows import OURS, model_named, row_named
 from real2sim.run import Run, write_text
-from real2sim.windows import Sequence
+from real2sim.sequences import Sequence
 
 USES = {
     "nothing": "nothing",

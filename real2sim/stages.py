@@ -29,8 +29,9 @@ from real2sim.parties import (
 )
 from real2sim.rows import OURS, model_named, row_named
 from real2sim.run import Run, RunError, write_table_csv, write_text
+from real2sim.sequences import GROUPS, Sequence, from_dataset, people
 from real2sim.simulation import exercises_of, phone_spots_of
-from real2sim.windows import GROUPS, Sequence, Statistics, Windows, cut, from_dataset, people, stitch, take
+from real2sim.windows import Statistics, Windows, cut, stitch, take
 
 
 def check_parties(run: Run, budgets: tuple[int, ...] = ()) -> None:

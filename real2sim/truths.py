@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from real2sim.recordings.recording import LANDMARKS
-from real2sim.windows import Dataset, Truth
+from real2sim.sequences import Dataset, Truth
 
 _HIPS = [LANDMARKS.index(f"{side}_hip") for side in ("left", "right")]
 

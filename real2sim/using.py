@@ -24,7 +24,7 @@ from real2sim.recordings.plain import COLUMNS, UNITS, read_folder
 from real2sim.repetitions import Reading, calibrate, counted_wrong, overconfidence, tempered
 from real2sim.rows import OURS
 from real2sim.run import Run, RunError, write_text
-from real2sim.windows import GROUPS, Sequence
+from real2sim.sequences import GROUPS, Sequence
 
 EQUAL_WITHIN = 1e-5  # of the channels' SI values and of probabilities: float32 sums in another order
 

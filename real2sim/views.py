@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from real2sim.windows import GROUPS, SMALLEST_STD, Sequence
+from real2sim.sequences import GROUPS, Sequence
+from real2sim.windows import SMALLEST_STD
 
 DEVICES = ("watch", "phone")
 

@@ -25,9 +25,10 @@ from real2sim.methods.recognisers import FINE_TUNED
 from real2sim.networks import Recogniser, Sizes, reproducible
 from real2sim.recordings import Recording
 from real2sim.recordings.recording import LANDMARKS
+from real2sim.sequences import Sequence
 from real2sim.training import Batches, TrainingSettings, fit
 from real2sim.views import aligned
-from real2sim.windows import Sequence, Statistics, Windows, cut_like, statistics_of
+from real2sim.windows import Statistics, Windows, cut_like, statistics_of
 
 HIPS = (LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip"))
 NEAR = 0.1

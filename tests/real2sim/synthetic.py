@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from real2sim.windows import Sequence, Windows, cut, statistics_of
+from real2sim.sequences import Sequence
+from real2sim.windows import Windows, cut, statistics_of
 
 CHANNELS = ("watch_accel_x", "watch_accel_y", "range")
 

@@ -18,7 +18,7 @@ from real2sim.evaluation import (
     result,
     tally,
 )
-from real2sim.windows import Sequence
+from real2sim.sequences import Sequence
 
 
 def person(subject, length=200, seed=0):

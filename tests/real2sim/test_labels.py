@@ -7,7 +7,7 @@ import pytest
 from synthetic import sequences
 
 from real2sim.labels import held_out_parts, without_labels
-from real2sim.windows import Sequence
+from real2sim.sequences import Sequence
 
 
 def recording(subject: int, *, repetitions: int, seed: int = 0) -> Sequence:

@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader
 
 from generators.store import Dataset, DatasetError, Repetition, Worn, write_dataset
 from real2sim.loading import WindowDataset
-from real2sim.windows import cut, from_dataset, statistics_of
+from real2sim.sequences import from_dataset
+from real2sim.windows import cut, statistics_of
 
 GROUPS = ("watch", "range")
 LENGTHS = (70, 23, 41, 90, 12, 55)  # samples of the repetitions; three a set

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from real2sim.mountings import AlongGravity, Mountings
-from real2sim.windows import Statistics, channels_of
+from real2sim.sequences import channels_of
+from real2sim.windows import Statistics
 
 BOTH = channels_of(("watch", "range", "phone"))
 STATISTICS = Statistics(channels=BOTH, mean=np.linspace(-1.0, 3.0, len(BOTH)), std=np.linspace(0.5, 4.0, len(BOTH)))

@@ -14,9 +14,10 @@ from real2sim.methods.ours import Conversion, Growth, _other_window, two_encoder
 from real2sim.methods.recognisers import RANDOMISED
 from real2sim.mountings import Mountings
 from real2sim.networks import REACH, Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible, save_network
+from real2sim.sequences import channels_of, from_dataset
 from real2sim.training import Batches, TrainingSettings, phase_loss
 from real2sim.truths import TRUTHS, height
-from real2sim.windows import channels_of, cut, from_dataset, join, statistics_of, take
+from real2sim.windows import cut, join, statistics_of, take
 
 CHANNELS = channels_of(("watch", "range"))
 

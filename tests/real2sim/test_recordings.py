@@ -14,7 +14,7 @@ from real2sim.recordings import Labels, Recording, RecordingError, Repairs, Stre
 from real2sim.recordings.plain import read_folder, write_folder
 from real2sim.recordings.recording import IMU_COLUMNS, IMU_UNITS, LANDMARK_COLUMNS, LANDMARKS
 from real2sim.recordings.table import Column, _read_slowly, read_numbers
-from real2sim.windows import available_groups, from_recordings, people
+from real2sim.sequences import available_groups, from_recordings, people
 
 REAL = os.environ.get("SQUAT_RECORDINGS")
 needs_recordings = pytest.mark.skipif(not REAL, reason="SQUAT_RECORDINGS names no folder with the sets uiprmd and spsw")

@@ -29,8 +29,9 @@ from real2sim.repetitions import (
     tempered,
 )
 from real2sim.run import Config, Run, RunError
+from real2sim.sequences import Sequence, channels_of
 from real2sim.using import export_model, sequence_of, upright_probabilities
-from real2sim.windows import Sequence, Statistics, channels_of
+from real2sim.windows import Statistics
 
 GROUPS = ("watch", "range")
 CHANNELS = channels_of(GROUPS)

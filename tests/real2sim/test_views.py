@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from real2sim.sequences import GROUPS, Sequence
 from real2sim.views import aligned, mounting
-from real2sim.windows import GROUPS, Sequence
 
 CHANNELS = (*GROUPS["watch"], "range")
 

@@ -12,22 +12,18 @@ from generators.store import Repetition, write_dataset
 from real2sim.labels import labelled_repetitions
 from real2sim.recordings import Labels, Recording, RecordingError, Stream
 from real2sim.recordings.recording import IMU_COLUMNS, IMU_UNITS
-from real2sim.windows import (
+from real2sim.sequences import (
     CHANNELS,
     GROUPS,
-    SMALLEST_STD,
     Sequence,
     available_groups,
     channels_of,
-    cut,
     from_dataset,
     from_recordings,
     people,
     split,
-    statistics_of,
-    stitch,
-    taper,
 )
+from real2sim.windows import SMALLEST_STD, cut, statistics_of, stitch, taper
 
 CHANNEL_PAIR = ("watch_accel_x", "range")
 
