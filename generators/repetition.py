@@ -14,9 +14,9 @@ from squat_env.activities import sample_setting
 from squat_env.assessment import Performance, assess
 from squat_env.draws import choose
 from squat_env.faults import FAULTS, severities
+from squat_env.geometry import InfeasibleMotion
 from squat_env.landmarks import joint_angles
 from squat_env.population import ATTEMPTS, Draw, Prepared, Seeds, Wearing, prepare
-from squat_env.posture import InfeasibleMotion
 from squat_env.sensors import Scene, observe_scenes, read_sensors
 from squat_env.simulate import Outcome, Simulation, SimulationFailed, judge, simulate
 from squat_env.surroundings import Setting

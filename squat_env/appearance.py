@@ -11,8 +11,8 @@ import mujoco
 import numpy as np
 
 from squat_env.crossing import body_shapes
-from squat_env.model import DEVICES
 from squat_env.placement import SIDES
+from squat_env.wearables import DEVICES
 
 Colour = tuple[float, float, float, float]
 SKIN, HAIR, SHIRT, SHORTS = (0.86, 0.66, 0.54, 1), (0.20, 0.14, 0.11, 1), (0.22, 0.47, 0.64, 1), (0.17, 0.20, 0.28, 1)

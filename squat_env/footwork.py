@@ -11,7 +11,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 
 from squat_env.gait import Gait
-from squat_env.posture import Geometry
+from squat_env.geometry import Geometry
 from squat_env.rotations import about
 
 KNOT_HZ = 50.0  # at which feet and pelvis are placed

@@ -14,10 +14,11 @@ import numpy as np
 from squat_env.devices import ImuErrors, RangeErrors
 from squat_env.inertial import draw_imu_noise
 from squat_env.kernels import read_lanes, read_units
-from squat_env.model import DEVICES, TIMESTEP_S
+from squat_env.model import TIMESTEP_S
 from squat_env.population import Draw
 from squat_env.ranging import EXCESS_CAP_M, IN_SIGHT_M, RangeNoise, draw_range_noise
 from squat_env.stepping import with_rows
+from squat_env.wearables import DEVICES
 from squat_env.wobble import Looseness, hanging, swing_basis, swing_constants
 
 UNIT_COLUMNS = 12  # the first of the model's readings: watch accel, watch gyro, phone accel, phone gyro, 3 each

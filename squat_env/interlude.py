@@ -14,10 +14,11 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from squat_env.coordinates import ROOT, Course
 from squat_env.footwork import KNOT_HZ, Footing, Footwork, Step, tread
 from squat_env.gait import Gait
+from squat_env.geometry import Geometry
 from squat_env.gestures import HANG, ArmMove, arms_at
 from squat_env.model import joint_names
 from squat_env.motion import Motion
-from squat_env.posture import Geometry, leg_angles, sample_sway
+from squat_env.posture import leg_angles, sample_sway
 from squat_env.rotations import about
 from squat_env.timeline import minimum_jerk
 

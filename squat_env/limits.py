@@ -6,10 +6,11 @@ import numpy as np
 
 from squat_env.compiled import compiled
 from squat_env.exercises import Exercise
+from squat_env.geometry import Geometry, InfeasibleMotion, Path, TooFast
 from squat_env.model import joint_names
 from squat_env.motion import Motion
 from squat_env.placement import SIDES
-from squat_env.posture import Geometry, InfeasibleMotion, Path, Pose, TooFast
+from squat_env.posture import Pose
 from squat_env.support import SEAT_BACK_M
 from squat_env.timeline import PEAK_ACCELERATION, peak_acceleration
 

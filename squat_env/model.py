@@ -5,7 +5,7 @@ in the neutral standing pose with hanging arms. A joint's value means the same m
 abduction and external rotation are positive, so a mirrored pose has equal values.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,10 +24,9 @@ from squat_env.body import (
     shoulder_width,
 )
 from squat_env.equipment import NO_EQUIPMENT, Equipment
-from squat_env.placement import SIDES, Mounting, Placement
-from squat_env.spots import PHONE_SPOTS, UNPAIRED, WATCH_SPOT, Spot
+from squat_env.placement import SIDES, Placement
 from squat_env.support import EXTRAS, SKIN, add_contact, add_equipment
-from squat_env.surface import lie_on_surface
+from squat_env.wearables import add_devices, add_sensors
 
 TIMESTEP_S = 0.0025
 LANDMARKS = (
@@ -35,9 +34,6 @@ LANDMARKS = (
     *(f"{side}_{name}" for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in SIDES),
     *(f"{side}_{name}" for name in ("heel", "toe") for side in SIDES),
 )
-DEVICES = ("watch", "phone")
-PHONE_SIZE_M = (0.0321, 0.0658, 0.0038)  # half sizes of an iPhone 13 mini
-WATCH_SIZE_M = (0.0175, 0.0205, 0.0053)  # half sizes of an Apple Watch 7, 41 mm
 
 
 ARMATURE = 0.005  # kg m^2; keeps the light distal joints well conditioned
@@ -102,8 +98,6 @@ _UNPAIRED_PARENTS = ("pelvis", "upper_trunk")
 _SOLES, _EDGES = {"foot": ("heel", "ball"), "toes": ("toe",)}, ("inner", "outer")
 _TOES = 0.12  # of the foot's mass
 
-_RGBA_PHONE, _RGBA_WATCH = (0.1, 0.1, 0.12, 1), (0.75, 0.1, 0.1, 1)
-
 
 @dataclass(frozen=True, kw_only=True)
 class FootSize:
@@ -165,16 +159,6 @@ def joint_names() -> tuple[str, ...]:
     return (*spine, *paired)
 
 
-def worn(name: str, mounting: int) -> str:
-    """Name of a device, or of one of its sensors, of the watches and phones that are worn at once.
-
-    Args:
-        name: Such as "watch", "phone_gyro" or "range".
-        mounting: Which of them; the first, number 0, has the plain name.
-    """
-    return f"{name}_{mounting}" if mounting else name
-
-
 def build_model(
     body: Body,
     placement: Placement,
@@ -199,15 +183,13 @@ def build_model(
     spec, parts = _person().copy(), segments(body)
     _measure(spec, body, parts)
     for mounting, place in enumerate((placement, *also)):
-        _add_device(spec, worn("watch", mounting), place.watch, WATCH_SPOT, WATCH_SIZE_M, _RGBA_WATCH, parts)
-        spot = PHONE_SPOTS[place.phone.spot]
-        _add_device(spec, worn("phone", mounting), place.phone, spot, PHONE_SIZE_M, _RGBA_PHONE, parts)
+        add_devices(spec, place, mounting, parts)
     add_equipment(spec, body, parts, equipment)
-    _add_sensors(spec, 0)
+    add_sensors(spec, 0)
     if balance:
         _add_balance_sensors(spec)
     for mounting in range(1, len(also) + 1):
-        _add_sensors(spec, mounting)
+        add_sensors(spec, mounting)
     model = spec.compile()
     _set_gains(model, body)
     return model
@@ -368,37 +350,6 @@ def _set_part(spec: mujoco.MjSpec, name: str, place: list[float], segment: Segme
     part.pos, part.mass, part.ipos, part.inertia = place, segment.mass, com, segment.inertia
 
 
-def _add_device(
-    spec: mujoco.MjSpec,
-    device: str,
-    mounting: Mounting,
-    spot: Spot,
-    size: Iterable[float],
-    rgba: tuple[float, ...],
-    parts: dict[str, Segment],
-) -> None:
-    """A site and a thin box on the segment's surface, screen along the device's z."""
-    name = spot.segment if spot.segment in UNPAIRED else f"{mounting.side}_{spot.segment}"
-    half_sizes = tuple(size)
-    position, turn = lie_on_surface(spec, name, parts[spot.segment], mounting, half_sizes)
-    quat = np.zeros(4)
-    mujoco.mju_mat2Quat(quat, turn.ravel())
-    part = spec.body(name)
-    part.add_site(name=device, pos=position, quat=quat)
-    part.add_geom(
-        name=device,
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        pos=position,
-        quat=quat,
-        size=list(half_sizes),
-        rgba=rgba,
-        group=EXTRAS,
-        contype=0,
-        conaffinity=0,
-        mass=0,
-    )
-
-
 def _set_gains(model: mujoco.MjModel, body: Body) -> None:
     """Position actuators: force = kp (ctrl - q) - kv qd, inside MuJoCo."""
     stiffness = body.mass_kg * _stiffness()
@@ -410,25 +361,6 @@ def _set_gains(model: mujoco.MjModel, body: Body) -> None:
 def _stiffness() -> np.ndarray:
     """Of each joint's actuator per body mass (29,) [N m/rad/kg]."""
     return np.array([STIFFNESS[name.removeprefix("left_").removeprefix("right_")] for name in joint_names()])
-
-
-def _add_sensors(spec: mujoco.MjSpec, mounting: int) -> None:
-    site = mujoco.mjtObj.mjOBJ_SITE
-    for device in DEVICES:
-        for name, kind in (
-            ("accel", mujoco.mjtSensor.mjSENS_ACCELEROMETER),
-            ("gyro", mujoco.mjtSensor.mjSENS_GYRO),
-        ):
-            sensor = worn(f"{device}_{name}", mounting)
-            spec.add_sensor(name=sensor, type=kind, objtype=site, objname=worn(device, mounting))
-    spec.add_sensor(
-        name=worn("range", mounting),
-        type=mujoco.mjtSensor.mjSENS_FRAMEPOS,
-        objtype=site,
-        objname=worn("phone", mounting),
-        reftype=site,
-        refname=worn("watch", mounting),
-    )
 
 
 def _add_balance_sensors(spec: mujoco.MjSpec) -> None:

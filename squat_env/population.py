@@ -15,14 +15,15 @@ from squat_env.draws import uniform
 from squat_env.equipment import Equipment
 from squat_env.exercises import exercise_named, sample_equipment
 from squat_env.faults import FaultRanges, sample_faults, with_faults
-from squat_env.model import DEVICES, build_model, worn
+from squat_env.geometry import InfeasibleMotion, TooFast
+from squat_env.model import build_model
 from squat_env.motion import Motion, MotionRanges, sample_motion, slowed
 from squat_env.placement import Placement, PlacementRanges, sample_placement
-from squat_env.posture import InfeasibleMotion, TooFast
 from squat_env.reference import Reference, find_route, plan
 from squat_env.simulate import reset_data
 from squat_env.surface import same_limb
 from squat_env.surroundings import Surroundings
+from squat_env.wearables import DEVICES, worn
 
 ATTEMPTS = 200  # redraws before a population is refused
 MOTIONS_A_FAULT = 20  # draws of a motion before other faults are drawn

@@ -14,6 +14,7 @@ from squat_env.coordinates import qpos_of, qvel_of
 from squat_env.dynamics import Balance, inverse_dynamics
 from squat_env.equipment import NO_EQUIPMENT, Equipment
 from squat_env.exercises import Exercise, exercise_named
+from squat_env.geometry import Geometry, Path
 from squat_env.limits import (
     refuse_crossed_feet,
     refuse_haste,
@@ -27,17 +28,7 @@ from squat_env.limits import (
 from squat_env.model import DAMPING_PER_STIFFNESS, TIMESTEP_S, joint_names
 from squat_env.motion import Motion
 from squat_env.placement import SIDES
-from squat_env.posture import (
-    NO_SWAY,
-    Geometry,
-    Path,
-    balance_target,
-    heel_rise,
-    placed,
-    pose,
-    sample_sway,
-    shape,
-)
+from squat_env.posture import NO_SWAY, balance_target, heel_rise, placed, pose, sample_sway, shape
 from squat_env.splines import Spline
 from squat_env.timeline import timeline
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from squat_env.appearance import EXTENT_M, SHADOW_PIXELS, SHADOWS_M, Colour, Patch, clothes, dress
 from squat_env.crossing import Solids, body_shapes
-from squat_env.model import DEVICES
 from squat_env.sensors import IN_SIGHT_M
+from squat_env.wearables import DEVICES
 
 IN_SIGHT, BLOCKED = (0.10, 0.68, 0.25, 1.0), (0.88, 0.10, 0.10, 1.0)
 SEEN_THROUGH = 0.35  # opacity of what the line of sight crosses

@@ -8,8 +8,9 @@ import mujoco
 import numpy as np
 
 from squat_env.crossing import Solids, body_shapes
-from squat_env.model import DEVICES, LANDMARKS, worn
+from squat_env.model import LANDMARKS
 from squat_env.simulate import Simulation
+from squat_env.wearables import DEVICES, worn
 
 IN_SIGHT_M = 0.005  # less body than this between the devices counts as line of sight
 

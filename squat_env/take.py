@@ -13,12 +13,12 @@ import numpy as np
 
 from squat_env.coordinates import Course, coordinates_of, moved
 from squat_env.footwork import KNOT_HZ, Footing, Footwork
+from squat_env.geometry import Geometry
 from squat_env.interlude import Interlude, Passage, Poise, perform
 from squat_env.labels import Phases
 from squat_env.placement import SIDES
 from squat_env.playback import play
 from squat_env.population import Prepared
-from squat_env.posture import Geometry
 from squat_env.reference import Reference
 from squat_env.rotations import about
 from squat_env.simulate import Simulation

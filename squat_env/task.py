@@ -10,10 +10,11 @@ from gymnasium import spaces
 
 from squat_env.body import Body
 from squat_env.exercises import EXERCISES
-from squat_env.model import DEVICES, TIMESTEP_S, joint_names
+from squat_env.model import TIMESTEP_S, joint_names
 from squat_env.motion import Motion
 from squat_env.placement import Placement
 from squat_env.population import Population
+from squat_env.wearables import DEVICES
 
 JOINTS = len(joint_names())
 PHYSICS_HZ = round(1 / TIMESTEP_S)

@@ -18,11 +18,11 @@ import squat_env  # noqa: F401
 from squat_env.devices import Devices
 from squat_env.env import SquatSensorEnv
 from squat_env.exercises import EXERCISES
-from squat_env.model import DEVICES
 from squat_env.motion import Cycle, Motion
 from squat_env.placement import Mounting
 from squat_env.sensors import observe_scene
 from squat_env.simulate import simulate
+from squat_env.wearables import DEVICES
 
 ZERO = np.zeros(29, np.float32)
 INFO = {

@@ -13,9 +13,9 @@ from wearers import mounted
 from squat_env.devices import DeviceRanges, RangeErrors, sample_devices
 from squat_env.inertial import apply_imu_errors, draw_imu_noise
 from squat_env.instruments import Panel, RangeLink, draw_units, tame
-from squat_env.model import DEVICES
 from squat_env.population import Population, Seeds, prepare
 from squat_env.ranging import apply_range_errors, draw_range_noise
+from squat_env.wearables import DEVICES
 from squat_env.wobble import Looseness, wobble
 
 TICKS, STEPS = 20, 12

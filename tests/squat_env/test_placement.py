@@ -9,7 +9,7 @@ from wearers import BODY, mounted
 
 from generators.repetition import flatten
 from squat_env.body import Body
-from squat_env.model import DEVICES, build_model
+from squat_env.model import build_model
 from squat_env.placement import (
     Mounting,
     Placement,
@@ -21,6 +21,7 @@ from squat_env.placement import (
 from squat_env.population import Population, Seeds, devices_inside, prepare
 from squat_env.spots import ANYWHERE, PHONE_SPOTS
 from squat_env.surface import MOST_LIFTED_M, PRESSED_M, Capsule, Ellipsoid, box_points, lift
+from squat_env.wearables import DEVICES
 from squat_env.wobble import Looseness
 
 BODIES = {

@@ -10,11 +10,11 @@ from wearers import BODY, STILL, mounted
 from squat_env.arms import ARM_POSTURES
 from squat_env.body import Body, BodyRanges, hip_width, sample_body, segments, shoulder_centres
 from squat_env.feet import foot_sites
+from squat_env.geometry import InfeasibleMotion
 from squat_env.model import build_model, foot_size, joint_names
 from squat_env.motion import Cycle, Motion, MotionRanges, sample_motion
 from squat_env.placement import SIDES, PlacementRanges, sample_placement
 from squat_env.population import Population, Seeds, prepare
-from squat_env.posture import InfeasibleMotion
 from squat_env.reference import plan
 from squat_env.timeline import PEAK_ACCELERATION, SWING_PEAK, minimum_jerk, peak_acceleration, timeline
 
