@@ -23,7 +23,7 @@ from squat_env.surroundings import Setting
 from squat_env.take import Take, capture
 from squat_env.timeline import STAND
 
-BLOCK = 10
+BLOCK = 30
 """Repetitions that are drawn, simulated and measured together."""
 REDRAW_REASONS = (
     "watch_inside",

@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 
 from squat_env.body import Body
+from squat_env.compiled import compiled
 from squat_env.coordinates import qpos_of, qvel_of
 from squat_env.dynamics import Balance, inverse_dynamics
 from squat_env.equipment import NO_EQUIPMENT, Equipment
@@ -199,10 +200,18 @@ def controls(model: mujoco.MjModel, reference: Reference, stop: int | None = Non
 
     force = kp (ctrl - q) - kv qd, so ctrl = q_ref + (kv qd_ref + tau) / kp.
     """
-    stiffness = model.actuator_gainprm[:, 0]
-    targets = reference.torque[:stop] / stiffness
-    targets += DAMPING_PER_STIFFNESS * reference.qvel[:stop, 6:]
-    targets += reference.qpos[:stop, 7:]
+    planned = reference.torque[:stop], reference.qpos[:stop, 7:], reference.qvel[:stop, 6:]
+    return _targets(*planned, model.actuator_gainprm[:, 0].copy())
+
+
+@compiled
+def _targets(torque: np.ndarray, place: np.ndarray, rate: np.ndarray, stiffness: np.ndarray) -> np.ndarray:
+    """`controls` of joints (N, 29) and their stiffness (29,)."""
+    targets = np.empty(torque.shape)
+    for k in range(len(torque)):
+        for joint in range(len(stiffness)):
+            force = torque[k, joint] / stiffness[joint] + DAMPING_PER_STIFFNESS * rate[k, joint]
+            targets[k, joint] = force + place[k, joint]
     return targets
 
 
