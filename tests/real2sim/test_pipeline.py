@@ -250,7 +250,11 @@ def started(recordings, simulated, out: Path) -> subprocess.Popen:
     arguments = ["run", "--real", recordings, "--subjects", "1-2", "--test", recordings, "--test-subjects", "3-4"]
     arguments += ["--sim", simulated, "--reps", 12, "--labels", 6, "--seeds", 1, "--out", out, "--jobs", 2]
     process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        [*COMMAND, *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     deadline = time.monotonic() + 120
     while not list(out.glob("networks/*/*.json")) and time.monotonic() < deadline:
