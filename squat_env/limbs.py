@@ -133,11 +133,13 @@ def arm_angles(hanging: np.ndarray, tipped: np.ndarray, thorax: np.ndarray) -> n
 
 
 @compiled
-def foot_places(root: np.ndarray, leg: np.ndarray, joints: np.ndarray, sites: np.ndarray, others: float) -> np.ndarray:
+def foot_places(
+    root: np.ndarray, pelvis: np.ndarray, leg: np.ndarray, joints: np.ndarray, sites: np.ndarray, others: float
+) -> np.ndarray:
     """Places on a foot, down the leg from the pelvis.
 
     Args:
-        root: (T, 7) place [m] and quaternion (wxyz) of the pelvis.
+        root, pelvis: (T, 3), (T, 3, 3) place [m] and orientation of the pelvis.
         leg: (T, 7) hip (three hinges), knee and ankle (three hinges) [rad].
         joints: (3, 3) hip in the pelvis' frame, knee in the thigh's, ankle in the shank's [m].
         sites: (P, 3) places in the foot's frame [m].
@@ -149,7 +151,7 @@ def foot_places(root: np.ndarray, leg: np.ndarray, joints: np.ndarray, sites: np
     places = np.empty((len(root), len(sites), 3))
     for k in range(len(root)):
         angle = leg[k]
-        frame = _of_quaternion(root[k, 3], root[k, 4], root[k, 5], root[k, 6])
+        frame = _frame(pelvis[k])
         place = _moved(_vector(root[k]), frame, _vector(joints[0]))
         frame = _within(frame, _turned(-angle[0], others * angle[1], others * angle[2]))
         place = _moved(place, frame, _vector(joints[1]))
@@ -188,16 +190,6 @@ def _turned(y: float, x: float, z: float) -> Frame:
         (cy * cz + sy * sx * sz, cx * sz, cy * sx * sz - sy * cz),
         (sy * sx * cz - cy * sz, cx * cz, sy * sz + cy * sx * cz),
         (sy * cx, -sx, cy * cx),
-    )
-
-
-@compiled
-def _of_quaternion(w: float, x: float, y: float, z: float) -> Frame:
-    """The frame that a unit quaternion turns the world's into."""
-    return (
-        (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z), 2.0 * (x * z - w * y)),
-        (2.0 * (x * y - w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z + w * x)),
-        (2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)),
     )
 
 

@@ -113,11 +113,10 @@ class Surveyor:
     def scenes(self, qpos: np.ndarray, mountings: int = 1) -> list[Scene]:
         """Looks at the poses `qpos` (T, nq); a scene for each of the first so many mountings."""
         data, devices = self._data, [self._model.site(worn(d, k)).id for k in range(mountings) for d in DEVICES]
-        now, found = data.qpos, (data.site_xpos, data.geom_xpos, data.geom_xmat)
+        found = data.site_xpos, data.geom_xpos, data.geom_xmat
         places, solids, turns = kept = tuple(np.empty((len(qpos), *part.shape)) for part in found)
         for k, pose in enumerate(qpos):
-            now[:] = pose
-            mujoco.mj_kinematics(self._model, data)
+            self.pose(pose)
             for rows, part in zip(kept, found, strict=True):
                 rows[k] = part
         places = places[:, [*self._sites[: len(LANDMARKS)], *devices]]

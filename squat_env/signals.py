@@ -148,7 +148,7 @@ def low_pass(x: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
 
 def _columns(x: np.ndarray) -> np.ndarray:
     """A view (n, k) of samples (n, ...)."""
-    return x.reshape(len(x), -1) if x.size else x.reshape(len(x), math.prod(x.shape[1:]))
+    return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 @compiled
@@ -183,9 +183,8 @@ def resample(t: np.ndarray, x: np.ndarray, t_new: np.ndarray, *, max_gap_s: floa
     """
     columns = _columns(np.asarray(x, dtype=float))
     whole = _whole(columns)
-    if not np.isfinite(
-        columns[~whole]
-    ).any():  # a row is there or not, as with real devices: one search for all columns
+    partly = np.isfinite(columns[~whole]).any()
+    if not partly:  # a row is there or not, as with real devices: one search for all columns
         value = _interpolate_rows(t[whole], columns[whole], t_new, max_gap_s)
     else:
         known = np.isfinite(columns)

@@ -117,7 +117,7 @@ class SquatSensorVectorEnv(gym.vector.VectorEnv):
         if not self.episodes or (self._done.any() and self._mode == AutoresetMode.DISABLED):
             raise gym.error.ResetNeeded(f"sets {np.flatnonzero(self._done)} are over, expected reset() before this")
         residual = residuals(actions, (self.num_envs, JOINTS))
-        over, going = (self._done.nonzero()[0].tolist(), (~self._done).nonzero()[0].tolist())
+        over, going = self._done.nonzero()[0].tolist(), (~self._done).nonzero()[0].tolist()
         infos, rewards = self._advance(going, residual)
         terminations = np.array([episode.fallen for episode in self.episodes])
         truncations = np.array([episode.over for episode in self.episodes])

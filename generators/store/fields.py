@@ -201,19 +201,17 @@ def join(repetitions: Sequence[Repetition]) -> tuple[dict[str, np.ndarray], dict
         for name in values[0]:
             path = f"{group}/{name}"
             held = [v[name] for v in values]
-            parts = (
-                [np.asarray(one) for one in held]
-                if clock
-                else _numbers(held) or [np.asarray(one)[None] for one in held]
-            )
+            parts = [np.asarray(one) for one in held] if clock else _rows(held)
             fields[path] = _field(base, name, parts[0], mounting)
             arrays[path] = _column(path, fields[path], parts, lengths, indices)
     return arrays, fields
 
 
-def _numbers(held: list[Any]) -> list[np.ndarray]:
-    """Plain numbers of one type as one part; nothing where there are others."""
-    return [np.array(held)] if {*map(type, held)} in ({float}, {int}) else []
+def _rows(held: list[Any]) -> list[np.ndarray]:
+    """Each value as an array with one row; plain numbers of one type are converted together."""
+    if {*map(type, held)} in ({float}, {int}):
+        return list(np.array(held)[:, None])
+    return [np.asarray(one)[None] for one in held]
 
 
 def _groups(repetitions: Sequence[Repetition]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
@@ -278,8 +276,7 @@ def _field(group: str, name: str, example: np.ndarray, mounting: int) -> Field:
 def _column(path: str, field: Field, parts: list[np.ndarray], lengths: list[int], indices: list[int]) -> np.ndarray:
     """One array (sum of lengths, *field.shape) from the parts of all repetitions."""
     kinds = _STORABLE_KINDS[np.dtype(field.dtype).kind]
-    together = len(parts) == 1
-    for part, length, index in zip(parts, [sum(lengths)] if together else lengths, indices, strict=not together):
+    for part, length, index in zip(parts, lengths, indices, strict=True):
         if part.shape != (length, *field.shape) or part.dtype.kind not in kinds:
             shape = (length, *field.shape)
             raise DatasetError(
