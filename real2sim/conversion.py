@@ -72,8 +72,7 @@ def read_converted(
     Returns:
         (T,) probability of upright for each sequence.
     """
-    windows = cut(sequences, statistics, window=window, stride=stride)
-    values = apply(model.convert, windows.values) * statistics.std + statistics.mean  # type: ignore[arg-type]
+    windows, values = _converted_windows(model, sequences, statistics, window, stride)
     values = ((values - reading.mean) / reading.std).astype(np.float32)
     return stitch(recognise(recogniser, replace(windows, values=values)), windows, sequences)
 
@@ -92,12 +91,19 @@ def convert(
     Returns:
         Sequences in SI units; every channel has a value everywhere.
     """
-    function = getattr(model, "convert", None)
-    if function is None:
-        raise TypeError(f"model is a {type(model).__name__}, expected a network that converts")
-    windows = cut(sequences, statistics, window=window, stride=stride)
-    output = apply(function, windows.values) * statistics.std + statistics.mean
+    windows, output = _converted_windows(model, sequences, statistics, window, stride)
     return [
         replace(sequence, values=values.astype(np.float32))
         for sequence, values in zip(sequences, stitch(output, windows, sequences, taper(window)), strict=True)
     ]
+
+
+def _converted_windows(
+    model: nn.Module, sequences: list[Sequence], statistics: Statistics, window: int, stride: int
+) -> tuple[Windows, np.ndarray]:
+    """The windows of sequences, and what the model makes of them (N, W, C) in SI units."""
+    function = getattr(model, "convert", None)
+    if function is None:
+        raise TypeError(f"model is a {type(model).__name__}, expected a network that converts")
+    windows = cut(sequences, statistics, window=window, stride=stride)
+    return windows, apply(function, windows.values) * statistics.std + statistics.mean
