@@ -11,6 +11,7 @@ import platform
 import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -162,6 +163,7 @@ def _shard(item: dict[str, Any]) -> Shard:
     return shard
 
 
+@cache  # they take longer to read than some repetitions to write
 def versions() -> dict[str, str]:
     """Versions of what a shard's contents depend on; absent packages are left out."""
     found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}

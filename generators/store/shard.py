@@ -3,7 +3,7 @@
 import hashlib
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ UNIT_BYTES = 16
 """Longest unit that is read."""
 DECLARED_PER_STORED = 1000
 """How many bytes a file may declare for each byte that it has."""
+_Held = tuple[str, np.ndarray, dict[str, str]]
+"""Path, values and attributes of an array in a file."""
 
 
 def write_shard(folder: Path | str, number: int, repetitions: Sequence[Repetition], *, recipe: dict[str, Any]) -> Shard:
@@ -44,9 +46,9 @@ def write_shard(folder: Path | str, number: int, repetitions: Sequence[Repetitio
     path = Path(folder) / f"shard-{number:05d}.h5"
     recipe_hash(recipe)
     arrays, fields = join(repetitions)
-    content = _encode(arrays, fields, canonical_json(recipe))
-    with h5py.File(io.BytesIO(content), "r") as file:
-        digest = _digest(file)
+    texts = {"format": FORMAT, "recipe": canonical_json(recipe)}
+    held = [(path, array, _attributes(fields.get(path))) for path, array in sorted(arrays.items())]
+    content = _encode(texts, held)
     shard = Shard(
         number=number,
         first=repetitions[0].index,
@@ -59,7 +61,7 @@ def write_shard(folder: Path | str, number: int, repetitions: Sequence[Repetitio
         ),
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        digest=digest,
+        digest=_digest(texts, held),
     )
     write_atomically(path, content)
     Manifest(recipe=recipe, fields=fields, versions=(versions(),), shards=(shard,)).write(path.with_name(shard.sidecar))
@@ -140,7 +142,8 @@ class ShardReader:
     def digest(self) -> str:
         """Hash of the contents, as `Shard.digest`."""
         try:
-            return _digest(self._open())
+            file = self._open()
+            return _digest(_texts_of(file), _held_by(file))
         except (OSError, ValueError) as error:
             raise DatasetError(f"{self.path} is damaged ({error}); make the shard again") from error
 
@@ -161,20 +164,24 @@ def _clocks(manifest: Manifest) -> set[str]:
     return {clock for path in manifest.fields if (clock := clock_of(path.partition("/")[0]))}
 
 
-def _encode(arrays: dict[str, np.ndarray], fields: dict[str, Field], recipe: str) -> bytes:
-    """An HDF5 file of these arrays, in memory; equal arguments give equal bytes."""
+def _attributes(field: Field | None) -> dict[str, str]:
+    return {"unit": field.unit} if field and field.unit else {}
+
+
+def _encode(texts: dict[str, str], held: list[_Held]) -> bytes:
+    """An HDF5 file with these attributes and arrays, in memory; equal arguments give equal bytes."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v110", "v110")) as file:
-        file.attrs["format"] = np.bytes_(FORMAT)
-        file.attrs["recipe"] = np.bytes_(recipe)
-        for path, array in sorted(arrays.items()):
+        for name, text in texts.items():
+            file.attrs[name] = np.bytes_(text)
+        for path, array, attributes in held:
             rows = max(1, CHUNK_BYTES // max(1, array.itemsize * math.prod(array.shape[1:])))
             chunks = (min(rows, len(array)), *array.shape[1:]) if array.size else None
             dataset = file.create_dataset(
                 path, data=array, chunks=chunks, fletcher32=chunks is not None, track_times=False
             )
-            if path in fields and fields[path].unit:
-                dataset.attrs["unit"] = np.bytes_(fields[path].unit)
+            for name, text in attributes.items():
+                dataset.attrs[name] = np.bytes_(text)
     return buffer.getvalue()
 
 
@@ -185,19 +192,25 @@ def _array(file: h5py.File, path: str) -> h5py.Dataset:
     return item
 
 
-def _digest(file: h5py.File) -> str:
-    """Hash of the contents: sorted paths, types, shapes, attributes and values in C order."""
+def _held_by(file: h5py.File) -> Iterator[_Held]:
+    """The arrays of a file, read one by one, in the order in which `write_shard` writes them."""
     paths = sorted(f"{group}/{name}" for group in file for name in file[group])  # pyright: ignore[reportGeneralTypeIssues]
-    digest = hashlib.sha256(_text_of(file).encode())
     for path in paths:
         array = _array(file, path)
-        digest.update(f"{path} {array.dtype.str} {array.shape} {_text_of(array)}\n".encode())
-        digest.update(array[()].tobytes())
+        yield path, array[()], _texts_of(array)
+
+
+def _digest(texts: dict[str, str], held: Iterable[_Held]) -> str:
+    """Hash of the contents: attributes of the file, then types, shapes, attributes and values in C order, by path."""
+    digest = hashlib.sha256(canonical_json(texts).encode())
+    for path, array, attributes in held:
+        digest.update(f"{path} {array.dtype.str} {array.shape} {canonical_json(attributes)}\n".encode())
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 
-def _text_of(item: h5py.File | h5py.Dataset) -> str:
-    return canonical_json({name: value.decode() for name, value in item.attrs.items()})
+def _texts_of(item: h5py.File | h5py.Dataset) -> dict[str, str]:
+    return {name: value.decode() for name, value in item.attrs.items()}
 
 
 def _guard(file: h5py.File, manifest: Manifest, shard: Shard) -> None:
