@@ -43,12 +43,27 @@ class Spline:
 
     def fine(self, factor: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Values and derivatives (count, C) at steps `factor` times finer; count is at most factor x (K - 1)."""
-        pieces = -(-count // factor)
-        rise = self._step * self.slopes
-        ends = np.stack([self.values[:-1], self.values[1:], rise[:-1], rise[1:]], axis=1)[:pieces]
-        value, slope = ((weight @ ends).reshape(-1, ends.shape[2])[:count] for weight in _weights(factor))
-        slope /= self._step
-        return value, slope
+        return _finer(self.values, self.slopes, self._step, *_weights(factor), count)
+
+
+@compiled
+def _finer(
+    values: np.ndarray, slopes: np.ndarray, step: float, places: np.ndarray, rates: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values and derivatives (count, C) at equal steps, of which a piece has as many as there are weights."""
+    factor, columns = len(places), values.shape[1]
+    value, slope = np.empty((count, columns)), np.empty((count, columns))
+    for row in range(count):
+        piece, share = row // factor, row % factor
+        low, high, rising, arriving = places[share]
+        low_rate, high_rate, rising_rate, arriving_rate = rates[share]
+        for column in range(columns):
+            here, there = values[piece, column], values[piece + 1, column]
+            leaves, arrives = step * slopes[piece, column], step * slopes[piece + 1, column]
+            value[row, column] = low * here + high * there + (rising * leaves + arriving * arrives)
+            rate = low_rate * here + high_rate * there + (rising_rate * leaves + arriving_rate * arrives)
+            slope[row, column] = rate / step
+    return value, slope
 
 
 @compiled

@@ -25,7 +25,6 @@ def measure(reps: int) -> dict[str, float]:
     tenth = max(60, reps // 10)
     shard = min(recipe.shard_repetitions, max(1, reps // SHARDS))
     runs = {jobs: _run(reps, jobs, shard_repetitions=shard) for jobs in (2, 1)}
-    short = _run(tenth, 2, shard_repetitions=10)  # enough shards for both to be busy to the end
     alone, worn_by_four = (_run(tenth, 2, mountings=mountings) for mountings in (1, 4))
     raw, raw_cpu = _raw_stepping(recipe, sample=min(reps, 200))
     two, one = runs[2], runs[1]
@@ -38,11 +37,11 @@ def measure(reps: int) -> dict[str, float]:
         "cpu_over_raw_cpu_ratio": two["cpu_s"] / raw_cpu,
         "start_s": two["start_s"],
         "cpu_ms_a_repetition": 1e3 * two["cpu_s"] / reps,
-        "cost_flat_ratio": (two["cpu_s"] / reps) / (short["cpu_s"] / tenth),
+        "cost_flat_ratio": (two["cpu_s"] / reps) / (alone["cpu_s"] / tenth),
         "four_mountings_ratio": worn_by_four["cpu_s"] / alone["cpu_s"],
         "four_mountings_wall_ratio": worn_by_four["seconds"] / alone["seconds"],
         "four_mountings_bytes_ratio": worn_by_four["bytes"] / alone["bytes"],
-        "values_not_finite": sum(run["not_finite"] for run in (two, one, short, alone, worn_by_four)),
+        "values_not_finite": sum(run["not_finite"] for run in (two, one, alone, worn_by_four)),
         "same_digest": float(one["digest"] == two["digest"]),
         "bytes_a_repetition": two["bytes"] / reps,
         "parent_peak_mb": two["parent_mb"],
