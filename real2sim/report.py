@@ -24,10 +24,9 @@ from real2sim.sequences import Sequence
 USES = {
     "nothing": "nothing",
     "recordings": "recordings without labels",
-    "labels": "L labels",
     "all labels": "all labels",
 }
-FEW_PEOPLE = 5
+FEW_PEOPLE = 10
 FEW_TRAININGS = 3
 WIDE_INTERVAL = 0.15
 READABLE = 15.0  # points above chance on the simulation itself from which a question counts as readable (assumed)
@@ -96,7 +95,7 @@ def write_report(run: Run) -> None:
         questions=[_question(item) for item in questions],
         evidence=found and {name: f"{value:.2f}" for name, value in found["leaks"].items()},
         told=found and {name: f"{100 * value:.0f}" for name, value in found["told_apart"].items()},
-        rows=[_row(row) for row in results],
+        rows=[_row(row, run.config.labels) for row in results],
         differences=[_difference(item) for item in table["differences"]],
         seeds=run.config.seeds,
         people=len(table["people"]["test"]),
@@ -176,12 +175,16 @@ def _warnings(run: Run, results: list[Result], table: dict) -> list[str]:
         return warnings
     if ours.interval[1] - ours.interval[0] > WIDE_INTERVAL:
         warnings.append("The interval of the two-encoder row is wider than 15 points.")
+    against = {item["worse"]: item for item in table["differences"]}
     for name, what in (
         ("fine-tuned", "fine-tuning the recogniser on the same labels"),
         ("randomised", "the randomised simulation alone"),
     ):
-        if name in rows and ours.accuracy <= rows[name].accuracy:
-            warnings.append(f"Conversion is no better here than {what}.")
+        if name in against and against[name]["interval"][0] <= 0:
+            gain = _difference(against[name])
+            warnings.append(
+                f"Conversion is not surely better here than {what}: {gain['value']} points ({gain['interval']})."
+            )
     return warnings
 
 
@@ -223,7 +226,7 @@ def _question(item: dict) -> dict:
     return {"name": item["question"], "measure": item["measure"], "rows": rows}
 
 
-def _row(result: Result) -> dict:
+def _row(result: Result, budget: int) -> dict:
     plan = row_named(result.row)
     return {
         "name": result.row,
@@ -233,9 +236,14 @@ def _row(result: Result) -> dict:
         "f1": f"{100 * result.macro_f1:.1f}",
         "paper": "" if plan.paper is None else f"{100 * plan.paper:.1f}",
         "simulation": result.simulation or "none",
-        "uses": USES[plan.uses],
+        "uses": _labels(result.row, budget) if plan.uses == "labels" else USES[plan.uses],
         "meaning": plan.meaning,
     }
+
+
+def _labels(row: str, budget: int) -> str:
+    labels = row.partition("@")[2] or str(budget)
+    return USES["recordings"] if labels == "0" else f"labels of {labels} repetitions"
 
 
 def _difference(item: dict) -> dict:
@@ -299,15 +307,16 @@ def _draw_conversion(run: Run, recording: Sequence, seed: int, fold: int | None)
     stop = min(len(recording), round(30 * recording.rate_hz))
     time = np.arange(stop) / recording.rate_hz
     figure = Figure(figsize=(9, 6))
-    axes = figure.subplots(4, sharex=True)
-    for row, name in enumerate(("watch_accel_x", "watch_gyro_y", recording.channels[-1])):
-        k = recording.channels.index(name)
+    last = len(recording.channels) - 1
+    shown = sorted({0, min(4, last), last})
+    axes = figure.subplots(len(shown) + 1, sharex=True)
+    for row, k in enumerate(shown):
         axes[row].plot(time, recording.values[:stop, k], color=COLOURS["simulated"], lw=1, label="as recorded")
         axes[row].plot(time, converted.values[:stop, k], color=COLOURS["two-encoder"], lw=1, label="converted")
-        axes[row].set_ylabel(name, fontsize=8)
+        axes[row].set_ylabel(recording.channels[k], fontsize=8)
     for name, colour in (("as recorded", COLOURS["simulated"]), ("converted", COLOURS["two-encoder"])):
-        axes[3].plot(time, reading[name][:stop], color=colour, lw=1)
-    axes[3].set(ylabel='P("upright")', xlabel="time [s]", ylim=(-0.05, 1.05))
+        axes[-1].plot(time, reading[name][:stop], color=colour, lw=1)
+    axes[-1].set(ylabel='P("upright")', xlabel="time [s]", ylim=(-0.05, 1.05))
     for panel in axes:
         low, high = panel.get_ylim()
         panel.fill_between(time, low, high, where=recording.phase[:stop] == 0, color="#ddd", lw=0, zorder=0)
@@ -356,6 +365,7 @@ def draw_repetition(dataset: Dataset, index: int) -> Figure:
     signals[2].set_xlabel("time [s]")
     signals[2].legend(ncols=3, fontsize=7, frameon=False)
     for axes in signals:
+        axes.tick_params(labelbottom=axes is signals[-1])
         low, high = axes.get_ylim()
         axes.fill_between(time, low, high, where=sample["phase"] == 0, color="#ddd", lw=0, zorder=0)
         axes.set_ylim(low, high)

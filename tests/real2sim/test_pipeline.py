@@ -84,6 +84,14 @@ class TestWholeRun:
         assert "real people" not in page
         for name in ("two-encoder", "all-real", "one-encoder"):
             assert name in page
+        for uses in ("labels of 10 repetitions", "recordings without labels", "all labels"):
+            assert f"<td>{uses}</td>" in page
+        assert "Only 2 people were tested" in page
+
+    def test_the_report_shows_whatever_devices_were_worn(self, recordings, simulated, tmp_path):
+        run = Run.start(tmp_path / "run", config(recordings, simulated, channels=("phone",), seeds=1))
+        complete(run, ALL_STAGES, rows=("randomised", "one-encoder", "two-encoder"), jobs=2, progress=False)
+        assert "A recording before and after conversion" in run.report.read_text()
 
     def test_the_command_prints_and_copies_the_table(self, finished, tmp_path):
         done = squat("evaluate", "--run", finished.folder, "--json", tmp_path / "table.json")
