@@ -6,8 +6,6 @@ rest anew.
 
 import os
 import signal
-import threading
-import time
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -24,8 +22,8 @@ from generators.shards import Maker, RecipeT, origin, repetitions_of
 from generators.store import DatasetError, DiskError, Shard, write_shard
 from generators.store.integrity import check_shard
 from generators.store.manifest import sidecar_of
+from generators.workers import serve
 
-_PARENT_CHECK_S = 0.2
 _GRACE_S = 30.0  # longer than the limit of a shard, before nothing is expected any more
 
 
@@ -139,7 +137,7 @@ def on_processes(calls: Sequence[tuple[Any, ...]], *, jobs: int, limits: Limits)
         parallel = Parallel(
             n_jobs=max(2, min(jobs, len(calls))),
             pre_dispatch=str(jobs),
-            initializer=_serve,  # not with the first task: a worker may never get one
+            initializer=serve,  # not with the first task: a worker may never get one
             initargs=(os.getpid(),),
             **_options(limits),
         )
@@ -259,15 +257,3 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(parent: int) -> None:
-    """Let this worker process leave interrupts to its parent, and end when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_CHECK_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="end with the parent", daemon=True).start()

@@ -4,9 +4,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import partial
@@ -14,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from generators.workers import serve
 from real2sim import answers, stages
 from real2sim.method import Model
 from real2sim.methods.questions import WAYS, model_of
@@ -24,7 +22,6 @@ from real2sim.simulation import make_stand_ins
 from real2sim.using import reading_of
 
 ALL_STAGES = ("train", "convert", "evaluate", "report")
-PARENT_CHECK_S = 0.5  # how often a worker looks whether its parent is still there
 
 
 def complete(
@@ -199,18 +196,11 @@ def _as_ready(pool: ProcessPoolExecutor, do: Callable[..., None], waiting: dict[
 
 
 def _serve(parent: int) -> None:
-    """Lets this worker use one thread, leave interrupts to its parent, and end when the parent is gone."""
+    """Lets this worker use one thread, and serve its parent."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_CHECK_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="end with the parent", daemon=True).start()
+    serve(parent)
 
 
 def refuse_unwritable(path: Path | None) -> None:
