@@ -42,14 +42,14 @@ def joint(material: Material, *, plan: Plan, critic: str, reader: str) -> Traine
             if not len(labelled):
                 return value
             few = labelled[torch.randint(len(labelled), (FEW,))]
-            return value + phase_loss(network.reader.encoder.phases(few.values), few.phase)
+            return value + plan.labels * phase_loss(network.reader.encoder.phases(few.values), few.phase)
 
         curve = conversion.fit(held_out, material.checkpoint, whole=network, beside=content_loss)
     return finished(material, simulated, network.converter, curve, reader)
 
 
 def _joint_model() -> Model:
-    (critic, *_) = two_encoder_model("two-encoder", RANDOMISED, PLAN).needs[0].needs
+    critic = two_encoder_model("two-encoder", RANDOMISED, PLAN).needs[1]
     return Model(
         name="two-encoder-joint",
         train=partial(joint, plan=PLAN, critic=critic.base, reader=RANDOMISED.base),
@@ -89,8 +89,9 @@ ROWS = (
         converter=_joint_model(),
         meaning="ours, everything trained in one go",
     ),
-    _without("without-fine-tuning", "the content encoder never sees a label", labels=False),
+    _without("without-fine-tuning", "the content encoder never sees a label", labels=0.0),
     _without("without-unlabelled", "the content encoder sees labelled windows alone", unlabelled=0.0),
+    _without("without-adviser", "no fine-tuned recogniser among the teachers", advised=False),
     _without("phase-content", "content learnt from the phase alone", rich=False),
     _without("without-gravity", "content read from the measured channels alone", gravity=False),
     _without("without-turning", "devices never turned in training", turned=False),

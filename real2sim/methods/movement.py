@@ -19,8 +19,8 @@ HEIGHT_WEIGHT = 20.0  # a height is within 0.4 to 1: its squared error is about 
 FOUR_PART_WEIGHT = 0.5
 FEW = 32  # labelled windows beside a batch of simulated ones
 UNLABELLED = 64
-SURE = 0.9  # how sure the teacher must be of a sample's phase
-SLOWNESS = 0.99  # of the teacher, a step
+SURE = 0.9  # how sure the teachers must be of a sample's phase
+SLOWNESS = 0.99  # of the slow average, a step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,9 @@ class Plan:
         kept: Weight of the loss of content under other styles; 0 leaves it out.
         gradual: That weight grows from 0 over the first half of the training.
         features: Of content, which a bilinear decoder mixes into channels; 0 for a recurrent decoder.
-        labels: The content encoder learns from the labels.
-        unlabelled: Weight of the mean teacher; 0 leaves the unlabelled recordings out.
+        labels: Weight of the labels in what the content encoder learns; 0 leaves them out.
+        unlabelled: Weight of the teachers; 0 leaves the unlabelled recordings out.
+        advised: A recogniser fine-tuned on the same labels is one of the teachers.
         mine: The independence term.
         learn_weights: The decoder's weights of the two latents are learnt.
     """
@@ -50,8 +51,9 @@ class Plan:
     kept: float = 0.1
     gradual: bool = True
     features: int = 16
-    labels: bool = True
-    unlabelled: float = 0.5
+    labels: float = 3.0
+    unlabelled: float = 2.0
+    advised: bool = True
     mine: MineSettings = field(default_factory=MineSettings)
     learn_weights: bool = True
 
@@ -122,8 +124,15 @@ def _turned(network: nn.Module, mountings: Mountings, batch: Batches, plan: Plan
     return mountings.turned(batch.values, batch.present, mountings.draw(len(batch)))
 
 
-def adapted_content(material: Material, *, plan: Plan, start: str) -> Trained:
-    """Trains a movement reader on, with simulation, labels and unlabelled recordings side by side."""
+def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str = "") -> Trained:
+    """Trains a movement reader on, with simulation, labels and unlabelled recordings side by side.
+
+    Args:
+        material: Of the adapted reader.
+        plan: How.
+        start: The movement reader of the simulation.
+        adviser: A recogniser that teaches too, if there is one.
+    """
     simulated = material.simulated()
     mountings = Mountings.of(simulated.statistics)
     labelled = Batches.of(material.labelled(simulated.statistics).windows) if plan.labels else None
@@ -132,14 +141,15 @@ def adapted_content(material: Material, *, plan: Plan, start: str) -> Trained:
     with reproducible(material.seed):
         network = copy.deepcopy(material.network(start))
         assert isinstance(network, MovementReader)
-        teacher = MeanTeacher(network)
+        teacher = Teachers(network, material.network(adviser) if adviser else None)
         steps = settings.steps(len(simulated.train))
 
         def loss(batch: Batches) -> Tensor:
             value = network.loss(_turned(network, mountings, batch, plan), batch, rich=plan.rich)
             if labelled is not None and len(labelled):
                 few = _some(labelled, FEW)
-                value = value + phase_loss(network.encoder.phases(_turned(network, mountings, few, plan)), few.phase)
+                read = network.encoder.phases(_turned(network, mountings, few, plan))
+                value = value + plan.labels * phase_loss(read, few.phase)
             if recordings is not None:
                 some = _some(recordings, UNLABELLED)
                 read = network.encoder.phases(_turned(network, mountings, some, plan))
@@ -160,26 +170,34 @@ def adapted_content(material: Material, *, plan: Plan, start: str) -> Trained:
     return Trained(network=network, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
 
 
-class MeanTeacher(nn.Module):
-    """A slow average of a network that tells it the phases of windows without labels."""
+class Teachers(nn.Module):
+    """Tell a network the phases of windows without labels: its own slow average, and an adviser that stays as it is.
+
+    Args:
+        network: Who is taught.
+        adviser: Reads the phases of (B, W, C) as logits (B, W, 2), on the network's scale.
+    """
 
     step: Tensor
 
-    def __init__(self, network: MovementReader):
+    def __init__(self, network: MovementReader, adviser: nn.Module | None = None):
         super().__init__()
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
+        self.adviser = adviser and copy.deepcopy(adviser).requires_grad_(False).eval()
         self.register_buffer("step", torch.zeros(()))
 
     @torch.no_grad()
     def follow(self, network: MovementReader) -> None:
-        """Moves a little towards the network."""
+        """Moves the slow average a little towards the network."""
         self.step += 1
         for slow, fast in zip(self.network.parameters(), network.parameters(), strict=True):
             slow.lerp_(fast, 1.0 - SLOWNESS)
 
     def disagreement(self, values: Tensor, read: Tensor) -> Tensor:
-        """Cross-entropy of logits (B, W, 2) against the teacher's phases of (B, W, C), where it is sure of them."""
+        """Cross-entropy of logits (B, W, 2) against the teachers' mean reading of (B, W, C), where that is sure."""
         told = self.network.encoder.phases(values).softmax(-1)
+        if self.adviser is not None:
+            told = 0.5 * (told + self.adviser(values).softmax(-1))
         sure = told.max(-1).values > SURE
         return (-(told * functional.log_softmax(read, -1)).sum(-1) * sure).mean()
 

@@ -6,7 +6,8 @@ What is added to the paper's model, each for one reason:
   keeps what other recognisers will ask for, from devices turned anew in every window, and with channels along gravity
   beside those measured, which no mounting changes.
 - *Labels* are learnt beside the simulation instead of after it, so that the few do not overwrite the many, and the
-  unlabelled recordings teach through a slow average of the network (mean teacher).
+  unlabelled recordings teach through a slow average of the network (mean teacher) and a recogniser that was fine-tuned
+  on the same labels: two that have learnt differently are seldom sure of the same mistake.
 - *Crossed mountings*: the decoder gets the content of a window and the style of another window of that repetition
   with the devices mounted otherwise, and is to give the first window in the second mounting. No style can carry
   content that way, and no content a mounting.
@@ -35,7 +36,7 @@ from real2sim.conversion import choose_style
 from real2sim.material import Material, Simulated
 from real2sim.method import Model, Row, Trained
 from real2sim.methods.movement import MovementReader, Plan, adapted_content, content, sizes_of
-from real2sim.methods.recognisers import RANDOMISED
+from real2sim.methods.recognisers import FINE_TUNED, RANDOMISED, tuned
 from real2sim.mountings import Mountings
 from real2sim.networks import Recogniser, TwoEncoderVAE, reproducible
 from real2sim.training import (
@@ -214,12 +215,12 @@ def finished(material: Material, simulated: Simulated, network: TwoEncoderVAE, c
 
 
 START = ("content", "rich", "turned", "gravity")  # what of a plan the content encoder of the simulation depends on
-ADAPTED = (*START, "labels", "unlabelled")  # and those that the adapted one does
+ADAPTED = (*START, "labels", "unlabelled", "advised")  # and those that the adapted one does
 
 
 def two_encoder_model(name: str, reader: Model, plan: Plan) -> Model:
     """The model on the simulation that its reader, a recogniser, was trained on."""
-    start, encoder = _start(reader.simulation, name, _only(plan, START)), _adapted(reader.simulation, name, plan)
+    start, encoder = _start(reader.simulation, name, _only(plan, START)), _adapted(reader, name, plan)
     return Model(
         name=name,
         train=partial(converter, plan=plan, encoder=encoder.base, critic=start.base, reader=reader.base),
@@ -234,11 +235,20 @@ def _start(simulation: str, name: str, plan: Plan) -> Model:
     return _start_model(simulation, plan, "" if plan == Plan() else f"-for-{name}")
 
 
-def _adapted(simulation: str, name: str, plan: Plan) -> Model:
+def _adapted(reader: Model, name: str, plan: Plan) -> Model:
     """The same, adapted to the recordings."""
     plan = _only(plan, ADAPTED)
-    start = _start(simulation, name, _only(plan, START))
-    return _adapted_model(simulation, plan, start, "" if plan == Plan() else f"-for-{name}")
+    start = _start(reader.simulation, name, _only(plan, START))
+    return _adapted_model(plan, start, _adviser(reader, plan), "" if plan == Plan() else f"-for-{name}")
+
+
+def _adviser(reader: Model, plan: Plan) -> Model | None:
+    """The recogniser that teaches: fine-tuned where labels are learnt at all."""
+    if not (plan.unlabelled and plan.advised):
+        return None
+    if not plan.labels:
+        return reader
+    return FINE_TUNED if reader is RANDOMISED else tuned(reader)
 
 
 @cache
@@ -247,13 +257,13 @@ def _start_model(simulation: str, plan: Plan, suffix: str) -> Model:
 
 
 @cache
-def _adapted_model(simulation: str, plan: Plan, start: Model, suffix: str) -> Model:
+def _adapted_model(plan: Plan, start: Model, adviser: Model | None, suffix: str) -> Model:
     return Model(
-        name=f"movement-{simulation}-adapted{suffix}",
-        train=partial(adapted_content, plan=plan, start=start.base),
+        name=f"movement-{start.simulation}-adapted{suffix}",
+        train=partial(adapted_content, plan=plan, start=start.base, adviser=adviser.base if adviser else ""),
         uses="labels",
-        simulation=simulation,
-        needs=(start,),
+        simulation=start.simulation,
+        needs=(start, adviser) if adviser else (start,),
     )
 
 

@@ -1,6 +1,6 @@
 """Recognisers trained on simulation, on recordings, or on both, without any conversion."""
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -77,13 +77,21 @@ def _train(
 RAW = Model(name="recogniser-raw", train=on_simulation, simulation="paper")
 RANDOMISED = Model(name="recogniser-randomised", train=on_simulation, simulation="randomised")
 ALIGNED = Model(name="recogniser-aligned", train=on_simulation, simulation="randomised", view=aligned)
-FINE_TUNED = Model(
-    name="recogniser-fine-tuned",
-    train=partial(fine_tuned, start="recogniser-randomised"),
-    uses="labels",
-    simulation="randomised",
-    needs=(RANDOMISED,),
-)
+
+
+@cache
+def tuned(start: Model, name: str = "") -> Model:
+    """A recogniser of a simulation, trained on with the budget's labels; named after it unless it is told a name."""
+    return Model(
+        name=name or f"{start.name}-fine-tuned",
+        train=partial(fine_tuned, start=start.base),
+        uses="labels",
+        simulation=start.simulation,
+        needs=(start,),
+    )
+
+
+FINE_TUNED = tuned(RANDOMISED, "recogniser-fine-tuned")
 REAL_ONLY = Model(name="recogniser-real-only", train=partial(on_labels, settings=SMALL_DATA), uses="labels")
 ALL_REAL = Model(name="recogniser-all-real", train=partial(on_labels, settings=ALL_LABELS), uses="all labels")
 ALL_REAL_AND_SIMULATION = Model(

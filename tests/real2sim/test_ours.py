@@ -9,7 +9,7 @@ import torch
 from synthetic import sequences
 
 from real2sim.methods.ablations import PLAN
-from real2sim.methods.movement import MeanTeacher, MovementReader
+from real2sim.methods.movement import MovementReader, Teachers
 from real2sim.methods.ours import Conversion, Growth, _other_window, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED
 from real2sim.mountings import Mountings
@@ -193,7 +193,7 @@ def test_windows_that_share_samples_are_decoded_alike_under_one_style():
 
 def test_the_teacher_follows_slowly_and_says_only_what_it_is_sure_of():
     network = MovementReader(SIZES)
-    teacher, before = MeanTeacher(network), copy.deepcopy(network.height.weight)
+    teacher, before = Teachers(network), copy.deepcopy(network.height.weight)
     with torch.no_grad():
         network.height.weight += 1.0
     teacher.follow(network)
@@ -206,6 +206,28 @@ def test_the_teacher_follows_slowly_and_says_only_what_it_is_sure_of():
     with torch.no_grad():
         teacher.network.encoder.head.bias[1] = 20.0
     assert teacher.disagreement(BATCHES.values, read).item() > 0.1
+
+
+@pytest.mark.parametrize(("bias", "told"), [([0.0, 20.0], True), ([20.0, 0.0], False), ([0.0, 1.0], False)])
+def test_teachers_that_are_not_sure_of_the_same_say_nothing(bias, told):
+    adviser = Recogniser(SIZES)
+    teachers = Teachers(MovementReader(SIZES), adviser)
+    with torch.no_grad():
+        for head, of in ((teachers.network.encoder.head, [0.0, 20.0]), (teachers.adviser.head, bias)):
+            head.weight.zero_()
+            head.bias.copy_(torch.tensor(of))
+    read = torch.zeros(*BATCHES.values.shape[:2], 2)
+    assert (teachers.disagreement(BATCHES.values, read).item() > 0.1) is told
+
+
+@pytest.mark.parametrize(
+    ("changes", "adviser"),
+    [({}, "recogniser-fine-tuned"), ({"labels": 0.0}, "recogniser-randomised"), ({"advised": False}, None)],
+    ids=str,
+)
+def test_the_adviser_has_seen_what_the_content_encoder_may_see(changes, adviser):
+    encoder = two_encoder_model("two-encoder-x", RANDOMISED, replace(PLAN, **changes)).needs[0]
+    assert [need.name for need in encoder.needs[1:]] == ([adviser] if adviser else [])
 
 
 @pytest.mark.parametrize("devices", [(), ((0, 3),)], ids=["measured", "along-gravity"])
