@@ -1,24 +1,40 @@
-"""Pictures of the report about what conversion did (`real2sim.evidence`) and how many labels it takes."""
+"""Pictures of the report: what was simulated, what conversion did (`real2sim.evidence`), how many labels it takes."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from generators.store import Dataset
 from real2sim.evaluation import Result
+from real2sim.rows import budget_of
 
 COLOURS = {"simulated": "#1c2024", "real": "#d9822b", "converted": "#2b6cb0"}
 ROW_COLOURS = {"two-encoder": "#2b6cb0", "fine-tuned": "#d9822b", "real-only": "#6b7280"}
 UNITS = {"accelerometer": "m/s²", "gyroscope": "rad/s", "range": "m"}
+DRAWN = {
+    "body.height_m": "height [m]",
+    "body.mass_kg": "mass [kg]",
+    "motion.knee_flexion_deg": "knee flexion [deg]",
+    "motion.lean_deg": "trunk lean [deg]",
+    "motion.stance": "stance / shoulder width",
+    "motion.cycle.descent_s": "descent [s]",
+    "motion.sway_deg": "sway [deg]",
+    "motion.arms": "arms",
+    "placement.phone.along": "phone along the thigh",
+    "placement.phone.turn_deg": "phone turned [deg]",
+    "placement.watch.azimuth_deg": "strap rotation [deg]",
+    "placement.watch.side": "watch on the wrist",
+}
 
 
 def label_curve(results: list[Result], budget: int) -> dict[str, list[tuple[str, Result]]]:
     """Rows that were trained with several budgets: (labels, result) of each, from few to all."""
     found: dict[str, list[tuple[str, Result]]] = {}
     for result in results:
-        base, _, labels = result.row.partition("@")
+        base = result.row.partition("@")[0]
         if base in ROW_COLOURS:
-            found.setdefault(base, []).append((labels or str(budget), result))
+            found.setdefault(base, []).append((budget_of(result.row, budget), result))
     few_first = {
         base: sorted(points, key=lambda point: float("inf") if point[0] == "all" else float(point[0]))
         for base, points in found.items()
@@ -94,4 +110,69 @@ def draw_distances(distances: Mapping[str, float]) -> Figure:
     axes.axvline(50, color="#888", ls=":", lw=1)
     axes.set(yticks=range(len(distances)), yticklabels=list(distances), xlim=(0, 100), xlabel="told apart [%]")
     axes.invert_yaxis()
+    return figure
+
+
+def draw_repetition(dataset: Dataset, index: int) -> Figure:
+    """One repetition: the body at six moments, the watch's signals, the range and the phases."""
+    repetition = dataset[index]
+    sample = repetition.sample
+    time = sample["time"]
+    figure = Figure(figsize=(9, 6.2))
+    grid = figure.add_gridspec(4, 6, height_ratios=(2.2, 1, 1, 1))
+    for column, k in enumerate(np.linspace(0, len(time) - 1, 6).astype(int)):
+        axes = figure.add_subplot(grid[0, column])
+        _draw_body(axes, sample["landmarks"][k])
+        axes.set_title(f"{time[k]:.1f} s", fontsize=8)
+    signals = [figure.add_subplot(grid[row, :]) for row in (1, 2, 3)]
+    signals[0].plot(time, sample["watch_accel"], lw=1)
+    signals[0].set_ylabel("watch accel\n[m/s²]", fontsize=8)
+    signals[1].plot(time, sample["watch_gyro"], lw=1)
+    signals[1].set_ylabel("watch gyro\n[rad/s]", fontsize=8)
+    signals[2].plot(time, sample["range_ideal"], color="#888", lw=1, label="true")
+    signals[2].plot(repetition.range["range_time"], repetition.range["range_reading"], "o", ms=3, label="read")
+    blocked = sample["line_of_sight"] == 0
+    signals[2].plot(time[blocked], sample["range_ideal"][blocked], ".", ms=3, color="#c53030", label="blocked")
+    signals[2].set_ylabel("range [m]", fontsize=8)
+    signals[2].set_xlabel("time [s]")
+    signals[2].legend(ncols=3, fontsize=7, frameon=False)
+    for axes in signals:
+        axes.tick_params(labelbottom=axes is signals[-1])
+        low, high = axes.get_ylim()
+        axes.fill_between(time, low, high, where=sample["phase"] == 0, color="#ddd", lw=0, zorder=0)
+        axes.set_ylim(low, high)
+    return figure
+
+
+# pairs of landmarks: trunk, arms, legs, feet; indices of the 17 landmarks
+_BONES = ((0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (1, 7), (2, 8), (7, 8), (7, 9), (8, 10))
+_BONES += ((9, 11), (10, 12), (11, 13), (12, 14), (13, 15), (14, 16))
+
+
+def _draw_body(axes, landmarks: np.ndarray) -> None:
+    """The body from an oblique side."""
+    across = landmarks[:, 0] * 0.9 - landmarks[:, 1] * 0.45
+    for one, other in _BONES:
+        axes.plot(across[[one, other]], landmarks[[one, other], 2], color="#2b6cb0", lw=1.8, solid_capstyle="round")
+    axes.plot(across[0], landmarks[0, 2], "o", color="#2b6cb0", ms=5)
+    axes.axhline(0, color="#888", lw=1)
+    axes.set(xlim=(-0.9, 0.9), ylim=(-0.05, 2.3), aspect="equal")
+    axes.axis("off")
+
+
+def draw_draws(dataset: Dataset) -> Figure:
+    """Histograms of what was drawn."""
+    figure = Figure(figsize=(9, 6))
+    for axes, (name, label) in zip(figure.subplots(3, 4).flat, DRAWN.items(), strict=True):
+        values = dataset.read(f"drawn/{name}")
+        if values.dtype.kind in "US":
+            names, counts = np.unique(values, return_counts=True)
+            axes.barh(range(len(names)), counts, color="#9aa5b1")
+            axes.set_yticks(range(len(names)), [str(n) for n in names], fontsize=6)
+        else:
+            axes.hist(values, bins=30, color="#9aa5b1")
+            axes.set_yticks([])
+        axes.set_xlabel(label, fontsize=8)
+        axes.tick_params(labelsize=7)
+    figure.tight_layout()
     return figure

@@ -17,7 +17,7 @@ from real2sim.evaluation import Result
 from real2sim.material import place
 from real2sim.methods.questions import WAYS
 from real2sim.networks import load_network
-from real2sim.rows import OURS, model_named, row_named
+from real2sim.rows import OURS, budget_of, model_named, row_named
 from real2sim.run import Run, write_text
 from real2sim.sequences import Sequence
 
@@ -32,21 +32,6 @@ WIDE_INTERVAL = 0.15
 READABLE = 15.0  # points above chance on the simulation itself from which a question counts as readable (assumed)
 LEAKING = 0.65  # balanced accuracy of a linear probe above which the style is said to tell the phase (assumed)
 COLOURS = {"simulated": "#1c2024", "one-encoder": "#d9822b", "two-encoder": "#2b6cb0"}
-DRAWN = {
-    "body.height_m": "height [m]",
-    "body.mass_kg": "mass [kg]",
-    "motion.knee_flexion_deg": "knee flexion [deg]",
-    "motion.lean_deg": "trunk lean [deg]",
-    "motion.stance": "stance / shoulder width",
-    "motion.cycle.descent_s": "descent [s]",
-    "motion.sway_deg": "sway [deg]",
-    "motion.arms": "arms",
-    "placement.phone.along": "phone along the thigh",
-    "placement.phone.turn_deg": "phone turned [deg]",
-    "placement.watch.azimuth_deg": "strap rotation [deg]",
-    "placement.watch.side": "watch on the wrist",
-}
-
 matplotlib.use("Agg")
 
 
@@ -85,8 +70,8 @@ def write_report(run: Run) -> None:
         found, drawn = _evidence(run, seed, fold)
         figures |= drawn
     if dataset is not None:
-        figures["repetition"] = _picture(draw_repetition(dataset, 0))
-        figures["draws"] = _picture(draw_draws(dataset))
+        figures["repetition"] = _picture(pictures.draw_repetition(dataset, 0))
+        figures["draws"] = _picture(pictures.draw_draws(dataset))
     page = _template().render(
         title="Real2Sim on stand-in recordings" if run.config.stand_in else "Real2Sim on recordings of people",
         subtitle=_subtitle(run, table),
@@ -236,13 +221,12 @@ def _row(result: Result, budget: int) -> dict:
         "f1": f"{100 * result.macro_f1:.1f}",
         "paper": "" if plan.paper is None else f"{100 * plan.paper:.1f}",
         "simulation": result.simulation or "none",
-        "uses": _labels(result.row, budget) if plan.uses == "labels" else USES[plan.uses],
+        "uses": _labels(budget_of(result.row, budget)) if plan.uses == "labels" else USES[plan.uses],
         "meaning": plan.meaning,
     }
 
 
-def _labels(row: str, budget: int) -> str:
-    labels = row.partition("@")[2] or str(budget)
+def _labels(labels: str) -> str:
     return USES["recordings"] if labels == "0" else f"labels of {labels} repetitions"
 
 
@@ -338,69 +322,4 @@ def draw_training(curve: list[dict[str, float]]) -> Figure:
         right.plot([item[f"{name}_weight"] for item in curve], label=name)
     right.set(xlabel="epoch", ylabel="weight in the decoder")
     right.legend(fontsize=8, frameon=False)
-    return figure
-
-
-def draw_repetition(dataset: Dataset, index: int) -> Figure:
-    """One repetition: the body at six moments, the watch's signals, the range and the phases."""
-    repetition = dataset[index]
-    sample = repetition.sample
-    time = sample["time"]
-    figure = Figure(figsize=(9, 6.2))
-    grid = figure.add_gridspec(4, 6, height_ratios=(2.2, 1, 1, 1))
-    for column, k in enumerate(np.linspace(0, len(time) - 1, 6).astype(int)):
-        axes = figure.add_subplot(grid[0, column])
-        _draw_body(axes, sample["landmarks"][k])
-        axes.set_title(f"{time[k]:.1f} s", fontsize=8)
-    signals = [figure.add_subplot(grid[row, :]) for row in (1, 2, 3)]
-    signals[0].plot(time, sample["watch_accel"], lw=1)
-    signals[0].set_ylabel("watch accel\n[m/s²]", fontsize=8)
-    signals[1].plot(time, sample["watch_gyro"], lw=1)
-    signals[1].set_ylabel("watch gyro\n[rad/s]", fontsize=8)
-    signals[2].plot(time, sample["range_ideal"], color="#888", lw=1, label="true")
-    signals[2].plot(repetition.range["range_time"], repetition.range["range_reading"], "o", ms=3, label="read")
-    blocked = sample["line_of_sight"] == 0
-    signals[2].plot(time[blocked], sample["range_ideal"][blocked], ".", ms=3, color="#c53030", label="blocked")
-    signals[2].set_ylabel("range [m]", fontsize=8)
-    signals[2].set_xlabel("time [s]")
-    signals[2].legend(ncols=3, fontsize=7, frameon=False)
-    for axes in signals:
-        axes.tick_params(labelbottom=axes is signals[-1])
-        low, high = axes.get_ylim()
-        axes.fill_between(time, low, high, where=sample["phase"] == 0, color="#ddd", lw=0, zorder=0)
-        axes.set_ylim(low, high)
-    return figure
-
-
-# pairs of landmarks: trunk, arms, legs, feet; indices of the 17 landmarks
-_BONES = ((0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (1, 7), (2, 8), (7, 8), (7, 9), (8, 10))
-_BONES += ((9, 11), (10, 12), (11, 13), (12, 14), (13, 15), (14, 16))
-
-
-def _draw_body(axes, landmarks: np.ndarray) -> None:
-    """The body from an oblique side."""
-    across = landmarks[:, 0] * 0.9 - landmarks[:, 1] * 0.45
-    for one, other in _BONES:
-        axes.plot(across[[one, other]], landmarks[[one, other], 2], color="#2b6cb0", lw=1.8, solid_capstyle="round")
-    axes.plot(across[0], landmarks[0, 2], "o", color="#2b6cb0", ms=5)
-    axes.axhline(0, color="#888", lw=1)
-    axes.set(xlim=(-0.9, 0.9), ylim=(-0.05, 2.3), aspect="equal")
-    axes.axis("off")
-
-
-def draw_draws(dataset: Dataset) -> Figure:
-    """Histograms of what was drawn."""
-    figure = Figure(figsize=(9, 6))
-    for axes, (name, label) in zip(figure.subplots(3, 4).flat, DRAWN.items(), strict=True):
-        values = dataset.read(f"drawn/{name}")
-        if values.dtype.kind in "US":
-            names, counts = np.unique(values, return_counts=True)
-            axes.barh(range(len(names)), counts, color="#9aa5b1")
-            axes.set_yticks(range(len(names)), [str(n) for n in names], fontsize=6)
-        else:
-            axes.hist(values, bins=30, color="#9aa5b1")
-            axes.set_yticks([])
-        axes.set_xlabel(label, fontsize=8)
-        axes.tick_params(labelsize=7)
-    figure.tight_layout()
     return figure

@@ -80,6 +80,11 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(names), key=key))
 
 
+def budget_of(name: str, budget: int) -> str:
+    """Labelled repetitions of a row that uses labels, as text: those in its name ("5", "all"), or the run's."""
+    return name.partition("@")[2] or str(budget)
+
+
 def budgets_of(names: Iterable[str]) -> tuple[int, ...]:
     """Budgets of their own that rows have, but for "all"."""
     return tuple({int(labels) for name in names if (labels := name.partition("@")[2]).isdecimal()})

@@ -141,7 +141,7 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
     with reproducible(material.seed):
         network = copy.deepcopy(material.network(start))
         assert isinstance(network, MovementReader)
-        teacher = Teachers(network, material.network(adviser) if adviser else None)
+        teachers = Teachers(network, material.network(adviser) if adviser else None)
         steps = settings.steps(len(simulated.train))
 
         def loss(batch: Batches) -> Tensor:
@@ -153,9 +153,9 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
             if recordings is not None:
                 some = _some(recordings, UNLABELLED)
                 read = network.encoder.phases(_turned(network, mountings, some, plan))
-                weight = plan.unlabelled * min(1.0, 3.0 * float(teacher.step) / steps)
-                value = value + weight * teacher.disagreement(some.values, read)
-                teacher.follow(network)
+                weight = plan.unlabelled * min(1.0, 3.0 * float(teachers.step) / steps)
+                value = value + weight * teachers.disagreement(some.values, read)
+                teachers.follow(network)
             return value
 
         curve = fit(
@@ -164,7 +164,7 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
             Batches.of(simulated.train),
             None,
             settings,
-            companions={"teacher": teacher},
+            companions={"teacher": teachers},
             checkpoint=material.checkpoint,
         )
     return Trained(network=network, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
@@ -175,7 +175,7 @@ class Teachers(nn.Module):
 
     Args:
         network: Who is taught.
-        adviser: Reads the phases of (B, W, C) as logits (B, W, 2), on the network's scale.
+        adviser: Reads the phases of (B, W, C) as logits (B, W, 2), on the network's scale; learns no more.
     """
 
     step: Tensor
@@ -183,7 +183,7 @@ class Teachers(nn.Module):
     def __init__(self, network: MovementReader, adviser: nn.Module | None = None):
         super().__init__()
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
-        self.adviser = adviser and copy.deepcopy(adviser).requires_grad_(False).eval()
+        self.adviser = adviser and adviser.requires_grad_(False).eval()
         self.register_buffer("step", torch.zeros(()))
 
     @torch.no_grad()

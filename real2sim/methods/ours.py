@@ -36,7 +36,7 @@ from real2sim.conversion import choose_style
 from real2sim.material import Material, Simulated
 from real2sim.method import Model, Row, Trained
 from real2sim.methods.movement import MovementReader, Plan, adapted_content, content, sizes_of
-from real2sim.methods.recognisers import FINE_TUNED, RANDOMISED, tuned
+from real2sim.methods.recognisers import RANDOMISED, tuned
 from real2sim.mountings import Mountings
 from real2sim.networks import Recogniser, TwoEncoderVAE, reproducible
 from real2sim.training import (
@@ -246,9 +246,7 @@ def _adviser(reader: Model, plan: Plan) -> Model | None:
     """The recogniser that teaches: fine-tuned where labels are learnt at all."""
     if not (plan.unlabelled and plan.advised):
         return None
-    if not plan.labels:
-        return reader
-    return FINE_TUNED if reader is RANDOMISED else tuned(reader)
+    return tuned(reader) if plan.labels else reader
 
 
 @cache

@@ -80,10 +80,11 @@ ALIGNED = Model(name="recogniser-aligned", train=on_simulation, simulation="rand
 
 
 @cache
-def tuned(start: Model, name: str = "") -> Model:
-    """A recogniser of a simulation, trained on with the budget's labels; named after it unless it is told a name."""
+def tuned(start: Model) -> Model:
+    """A recogniser of a simulation, trained on with the budget's labels."""
+    of = "" if start is RANDOMISED else f"-{start.simulation}"
     return Model(
-        name=name or f"{start.name}-fine-tuned",
+        name=f"recogniser-fine-tuned{of}",
         train=partial(fine_tuned, start=start.base),
         uses="labels",
         simulation=start.simulation,
@@ -91,7 +92,7 @@ def tuned(start: Model, name: str = "") -> Model:
     )
 
 
-FINE_TUNED = tuned(RANDOMISED, "recogniser-fine-tuned")
+FINE_TUNED = tuned(RANDOMISED)
 REAL_ONLY = Model(name="recogniser-real-only", train=partial(on_labels, settings=SMALL_DATA), uses="labels")
 ALL_REAL = Model(name="recogniser-all-real", train=partial(on_labels, settings=ALL_LABELS), uses="all labels")
 ALL_REAL_AND_SIMULATION = Model(
