@@ -147,10 +147,13 @@ def verify(folder: Path | str) -> list[str]:
     Returns:
         One sentence for each damage: what is missing, foreign, stale, truncated, altered, duplicated, made by
         another recipe, given up, or left over. Empty where all is well.
+
+    Raises:
+        DatasetError: there is no such folder.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        return [f"{folder} is missing, expected the folder of a dataset; check the name"]
+        raise DatasetError(f"{folder} is missing, expected the folder of a dataset; check the name")
     damages = [f"{path} is left over from a killed writer, expected none; remove it" for path in temporaries(folder)]
     damages += [f"{path} tells why a shard could not be made; run `squat generate` again" for path in tries(folder)]
     manifest, plan = None, None

@@ -567,8 +567,9 @@ def test_verify_names_the_damage(folder, case):
     assert len(damages) <= 3, damages
 
 
-def test_verify_names_a_folder_that_is_not_there(tmp_path):
-    assert "is missing" in verify(tmp_path / "nowhere")[0]
+def test_verify_refuses_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(DatasetError, match="nowhere is missing, expected the folder of a dataset"):
+        verify(tmp_path / "nowhere")
 
 
 def test_verify_names_a_gap_without_a_manifest(folder):
