@@ -7,9 +7,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from generators.recipe import Recipe
+    from squat_env.population import Prepared
 
 SHARDS = 20  # or more are made, so that both jobs are busy to the end
 
@@ -17,17 +21,22 @@ SHARDS = 20  # or more are made, so that both jobs are busy to the end
 def measure(reps: int) -> dict[str, float]:
     """Wall time of a dataset with one and two jobs against raw native stepping of the same models on two threads.
 
-    What several mountings and few repetitions cost is measured in processor time, with a tenth of the repetitions.
+    Stepping is timed right before and right after the dataset is made with two jobs, as a shared machine is not always
+    equally fast. What several mountings and few repetitions cost is measured in processor time, with a tenth of the
+    repetitions.
     """
     from generators.recipe import Recipe
 
     recipe = Recipe(repetitions=reps)
     tenth = max(60, reps // 10)
     shard = min(recipe.shard_repetitions, max(1, reps // SHARDS))
-    runs = {jobs: _run(reps, jobs, shard_repetitions=shard) for jobs in (2, 1)}
+    sample = _sample(recipe, size=min(reps, 400))
+    before = _raw_stepping(recipe, sample)
+    two = _run(reps, 2, shard_repetitions=shard)
+    after = _raw_stepping(recipe, sample)
+    raw, raw_cpu = 0.5 * (before + after)
+    one = _run(reps, 1, shard_repetitions=shard)
     alone, worn_by_four = (_run(tenth, 2, mountings=mountings) for mountings in (1, 4))
-    raw, raw_cpu = _raw_stepping(recipe, sample=min(reps, 200))
-    two, one = runs[2], runs[1]
     return {
         "repetitions": reps,
         "wall_s_2_jobs": two["seconds"],
@@ -35,6 +44,7 @@ def measure(reps: int) -> dict[str, float]:
         "speedup_2_jobs_ratio": one["seconds"] / two["seconds"],
         "wall_over_raw_ratio": two["seconds"] / raw,
         "cpu_over_raw_cpu_ratio": two["cpu_s"] / raw_cpu,
+        "raw_after_over_before_ratio": after[0] / before[0],
         "start_s": two["start_s"],
         "cpu_ms_a_repetition": 1e3 * two["cpu_s"] / reps,
         "cost_flat_ratio": (two["cpu_s"] / reps) / (alone["cpu_s"] / tenth),
@@ -105,21 +115,26 @@ def _peak_mb(process: str) -> float:
     return int(status["VmHWM"].split()[0]) / 1024
 
 
-def _raw_stepping(recipe, sample: int) -> tuple[float, float]:
-    """Seconds, and seconds of processors, of native code alone for all on two threads, from an even sample of them."""
+def _sample(recipe: "Recipe", size: int) -> "list[Prepared]":
+    """An even sample of a dataset's sets, drawn and planned, by length."""
+    from squat_env.population import Seeds, prepare
+
+    indices = np.linspace(0, recipe.repetitions - 1, size).astype(int)
+    drawn = [prepare(recipe.population, Seeds(seed=recipe.seed, index=int(i))) for i in indices]
+    return sorted(drawn, key=lambda prepared: len(prepared.reference.time))
+
+
+def _raw_stepping(recipe: "Recipe", sample: "list[Prepared]") -> np.ndarray:
+    """Seconds, and of processors, that native code alone takes for all on two threads, going by a sample (2,)."""
     import mujoco
     from mujoco import rollout
 
-    from squat_env.population import Seeds, prepare
     from squat_env.reference import controls
     from squat_env.simulate import initial_state
 
-    indices = np.linspace(0, recipe.repetitions - 1, sample).astype(int)
-    prepared = [prepare(recipe.population, Seeds(seed=recipe.seed, index=int(i))) for i in indices]
-    prepared.sort(key=lambda p: len(p.reference.time))
-    data = [mujoco.MjData(prepared[0].model) for _ in range(2)]
+    data = [mujoco.MjData(sample[0].model) for _ in range(2)]
     spent, done = np.zeros(2), 0
-    for group in (prepared[k : k + 10] for k in range(0, sample, 10)):
+    for group in (sample[k : k + 10] for k in range(0, len(sample), 10)):
         steps = len(group[0].reference.time)
         states = np.stack([initial_state(p.model, p.reference)[0] for p in group])
         control = np.stack([controls(p.model, p.reference)[:steps] for p in group])
@@ -127,9 +142,7 @@ def _raw_stepping(recipe, sample: int) -> tuple[float, float]:
         rollout.rollout([p.model for p in group], data, states, control)
         spent += np.array([time.perf_counter(), time.process_time()]) - start
         done += steps * len(group)
-    wanted = sum(len(p.reference.time) for p in prepared) * recipe.repetitions / sample
-    seconds, cpu = (spent / done * wanted).tolist()
-    return seconds, cpu
+    return spent / done * sum(len(p.reference.time) for p in sample) * recipe.repetitions / len(sample)
 
 
 if __name__ == "__main__":
