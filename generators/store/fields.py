@@ -192,25 +192,25 @@ def join(repetitions: Sequence[Repetition]) -> tuple[dict[str, np.ndarray], dict
     fields = {"repetition/index": FIELDS["index"]}
     for group, values in _groups(repetitions):
         base, mounting = base_of(group)
-        lengths, clock = [1] * len(repetitions), clock_of(group)
+        lengths, clock = [], clock_of(group)
         if clock == group and values[0]:
             lengths = [np.asarray(v[CLOCKS[base]]).size for v in values]
             arrays[f"{group}/offsets"] = np.cumsum([0, *lengths]).astype("<i8")
-        elif clock is not None:
-            lengths = np.diff(arrays[f"{clock}/offsets"]).tolist() if values[0] else lengths
+        elif clock and values[0]:
+            lengths = np.diff(arrays[f"{clock}/offsets"]).tolist()
         for name in values[0]:
             path = f"{group}/{name}"
             held = [v[name] for v in values]
             parts = [np.asarray(one) for one in held] if clock else _rows(held)
             fields[path] = _field(base, name, parts[0], mounting)
-            arrays[path] = _column(path, fields[path], parts, lengths, indices)
+            arrays[path] = _column(path, fields[path], parts, lengths if clock else [*map(len, parts)], indices)
     return arrays, fields
 
 
 def _rows(held: list[Any]) -> list[np.ndarray]:
-    """Each value as an array with one row; plain numbers of one type are converted together."""
+    """Each value as an array with one row; plain numbers of one type as one array with all rows."""
     if {*map(type, held)} in ({float}, {int}):
-        return list(np.array(held)[:, None])
+        return [np.array(held)]
     return [np.asarray(one)[None] for one in held]
 
 
@@ -274,9 +274,9 @@ def _field(group: str, name: str, example: np.ndarray, mounting: int) -> Field:
 
 
 def _column(path: str, field: Field, parts: list[np.ndarray], lengths: list[int], indices: list[int]) -> np.ndarray:
-    """One array (sum of lengths, *field.shape) from the parts of all repetitions."""
+    """One array (sum of lengths, *field.shape) from the parts of all repetitions, or one part with a row of each."""
     kinds = _STORABLE_KINDS[np.dtype(field.dtype).kind]
-    for part, length, index in zip(parts, lengths, indices, strict=True):
+    for part, length, index in zip(parts, lengths, indices, strict=False):
         if part.shape != (length, *field.shape) or part.dtype.kind not in kinds:
             shape = (length, *field.shape)
             raise DatasetError(
@@ -287,7 +287,7 @@ def _column(path: str, field: Field, parts: list[np.ndarray], lengths: list[int]
     column, refused = _converted(joined, field)
     if refused.any():
         place = tuple(np.argwhere(refused)[0])
-        index = np.repeat(indices, lengths)[place[0]]
+        index = np.repeat(indices, lengths if len(parts) == len(indices) else 1)[place[0]]
         allowed = "finite or NaN" if field.nullable else "finite"
         raise DatasetError(
             f"{path} of repetition {index} holds {joined[place].item()!r}, expected a value that is {allowed} and "
