@@ -15,6 +15,7 @@ from real2sim.material import place, simulated_sequences
 from real2sim.method import Model
 from real2sim.methods.questions import (
     QUESTIONS,
+    SIMULATION,
     WAYS,
     Movement,
     Question,
@@ -44,7 +45,7 @@ def asked(run: Run) -> tuple[Question, ...]:
             f"{run.config.test} has recordings without landmarks.csv, expected the joints to ask other questions of; "
             "leave out --questions"
         )
-    known = all(recording.correct is not None for recording in recordings)
+    known = all(recording.correct is not None and recording.exercise == "squat" for recording in recordings)
     return tuple(question for question in QUESTIONS if question.name != "correct" or known)
 
 
@@ -63,7 +64,7 @@ def answer_held_out(run: Run, question: Question, way: str, seed: int, fold: int
     """The same from the simulated repetitions that were held out for validation."""
     converter, model = row_named(OURS).converter, model_of(question, way)
     assert converter is not None
-    sequences = model.view(simulated_sequences(run, question.simulation)[1])
+    sequences = model.view(simulated_sequences(run, SIMULATION)[1])
     if way in CONVERTED:
         network, statistics, _ = load_network(place(run, converter, seed, fold))
         sequences = convert(network, sequences, statistics, window=run.config.window, stride=run.config.stride)
@@ -81,16 +82,21 @@ def _read(
 
 def on_simulation(run: Run, question: Question, way: str) -> float:
     """How well a question is answered from held-out simulation, by the first training: a bound on what can be read."""
-    sequences = simulated_sequences(run, question.simulation)[1]
-    movements = movements_of_sequences(Dataset(run.simulation(question.simulation)), sequences)
+    sequences = simulated_sequences(run, SIMULATION)[1]
+    movements = movements_of_sequences(Dataset(run.simulation(SIMULATION)), sequences)
     read = answer_held_out(run, question, way, run.seeds[0], run.folds[0])
-    if not question.classes:
+    if not answers_to(question):
         errors = [_error(question, *pair) for pair in zip(movements, read, strict=True)]
         return float(np.nanmean(np.concatenate(errors)))
-    units = [_units(question, movement) for movement in movements]
-    truth = np.concatenate([unit[0] for unit in units])
-    told = np.concatenate([_decided(p, masks, question) for p, (_, masks) in zip(read, units, strict=True)])
-    return 100 * float(np.mean([(told == k)[truth == k].mean() for k in range(question.classes) if (truth == k).any()]))
+    truth = np.concatenate([_units(question, movement) for movement in movements])
+    told = np.concatenate([_decided(question, *pair) for pair in zip(movements, read, strict=True)])
+    kinds = range(answers_to(question))
+    return 100 * float(np.mean([(told == k)[truth == k].mean() for k in kinds if (truth == k).any()]))
+
+
+def answers_to(question: Question) -> int:
+    """How many answers a question has that is not one of numbers."""
+    return 2 if question.once else question.classes
 
 
 def evaluate(run: Run) -> None:
@@ -106,11 +112,11 @@ def evaluate(run: Run) -> None:
             way: [[a for fold in run.folds for a in answer(run, question, way, seed, fold)] for seed in run.seeds]
             for way in WAYS
         }
-        judge = _judge_numbers if not question.classes else _judge_classes
+        judge = _judge_classes if answers_to(question) else _judge_numbers
         judged = judge(run, question, answers, sequences, movements)
         for row in judged["rows"]:
             row["on_simulation"] = on_simulation(run, question, row["way"])
-        chance = 100 / question.classes if question.classes else None
+        chance = 100 / answers_to(question) if answers_to(question) else None
         document.append({"question": question.name, "chance": chance, **judged})
     write_text(run.questions, json.dumps(document, indent=1))
 
@@ -148,14 +154,14 @@ def _judge_classes(
     run: Run, question: Question, answers: Answers, sequences: list[Sequence], movements: list[Movement]
 ) -> dict[str, Any]:
     """Balanced accuracy, a sample or a repetition at a time."""
-    truths, kept = zip(*(_units(question, movement) for movement in movements), strict=True)
+    truths = [_units(question, movement) for movement in movements]
     targets = [
         replace(s, phase=truth, values=s.values[: len(truth)]) for s, truth in zip(sequences, truths, strict=True)
     ]
     tallies = {}
     for way, of_way in answers.items():
-        decided = [[_decided(p, masks, question) for p, masks in zip(of_seed, kept, strict=True)] for of_seed in of_way]
-        tallies[way] = tally(way, decided, targets, classes=question.classes)
+        decided = [[_decided(question, *pair) for pair in zip(movements, of_seed, strict=True)] for of_seed in of_way]
+        tallies[way] = tally(way, decided, targets, classes=answers_to(question))
     rng = partial(np.random.default_rng, run.config.seed)
     rows = []
     for way, counts in tallies.items():
@@ -173,18 +179,25 @@ def _error(question: Question, movement: Movement, read: np.ndarray) -> np.ndarr
     return 100 * np.abs(read - question.truth(movement)) / drop_of_repetition(movement)
 
 
-def _units(question: Question, movement: Movement) -> tuple[np.ndarray, list[np.ndarray]]:
-    """What is asked about, samples or whole repetitions: the true answers (-1 unknown), and which samples belong."""
-    truth = question.truth(movement)
-    numbers = np.unique(movement.repetition[np.isfinite(truth)])
-    masks = [movement.repetition == number for number in numbers] if question.once else []
-    answer = np.array([truth[mask][0] for mask in masks]) if question.once else truth
-    return np.where(np.isfinite(answer), answer, -1).astype(np.int8), masks
+def _units(question: Question, movement: Movement) -> np.ndarray:
+    """The true answer (-1 unknown) of every sample, or of every repetition where that is asked."""
+    if not question.once:
+        answer = question.truth(movement)
+    else:
+        answer = np.array([movement.correct[movement.repetition == number][0] for number in _numbers(movement)])
+    return np.where(np.isfinite(answer), answer, -1).astype(np.int8)
 
 
-def _decided(probability: np.ndarray, masks: list[np.ndarray], question: Question) -> np.ndarray:
-    """The most probable answer of each unit from probabilities (T, classes)."""
-    return (np.array([probability[mask].mean(axis=0) for mask in masks]) if question.once else probability).argmax(1)
+def _decided(question: Question, movement: Movement, read: np.ndarray) -> np.ndarray:
+    """The answer of a sample, from probabilities (T, classes); of a repetition, from the numbers (T,) read in it."""
+    if not question.once:
+        return read.argmax(1)
+    return np.array([read[movement.repetition == number].min() <= 0.0 for number in _numbers(movement)], dtype=int)
+
+
+def _numbers(movement: Movement) -> np.ndarray:
+    """Of the repetitions."""
+    return np.unique(movement.repetition[movement.repetition >= 0])
 
 
 def _percent(interval: tuple[float, float]) -> tuple[float, float]:

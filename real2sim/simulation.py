@@ -20,7 +20,6 @@ SIMULATIONS = {
     "paper": "places at random, one mounting and arm posture, no device errors",
     "fixed-mounting": "randomised but for the mounting, which is one for all",
     "ideal-devices": "randomised but for the devices, which make no errors",
-    "faulty": "randomised, with faults of form",
 }
 """The simulated datasets that methods are trained on."""
 
@@ -49,7 +48,6 @@ def recipe_of(
         like: Recipe of the randomised dataset, if it was made before; its variants are made from it then.
     """
     from generators.recipe import PRESETS, Recipe
-    from squat_env.faults import FaultRanges
 
     pairs = tuple((str(key), float(share)) for key, share in exercises)
     spots = tuple((str(key), float(share)) for key, share in phone_spots)
@@ -62,8 +60,6 @@ def recipe_of(
         if pairs != recipe.exercises:  # the paper's ranges of motion are those of squats
             population = replace(population, motion=None)
         recipe = replace(recipe, exercises=pairs, population=population)
-    if name == "faulty":
-        recipe = replace(recipe, faults=FaultRanges())
     return replace(recipe, name=name, population=_varied(name, recipe.population))
 
 

@@ -4,6 +4,10 @@ A converter that has seen labels of phases should serve them all. The truth come
 domains. Each question is answered from the test recordings in the `WAYS`. What a converter gives is a domain of its own
 (one mounting, one wearer's build), so that whoever reads it best has learnt from the simulation *as converted*: the
 simulation passes through the same converter, and its answers are as free as they were before.
+
+Whether a squat was done correctly is judged by its depth: the thighs have to come down to the horizontal, as in the
+back squat assessment of Myer et al. (Strength and Conditioning Journal 36, 2014). Of the simulation the joints say it;
+people have a label of their own, which knows of faults that neither watch nor phone can feel.
 """
 
 import itertools
@@ -30,7 +34,7 @@ from real2sim.training import Batches, TrainingSettings, fit
 from real2sim.views import aligned
 from real2sim.windows import Statistics, Windows, cut_like, statistics_of
 
-HIPS = (LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip"))
+HIPS, KNEES = ((LANDMARKS.index(f"left_{joint}"), LANDMARKS.index(f"right_{joint}")) for joint in ("hip", "knee"))
 NEAR = 0.1
 """Share of the drop within which a sample counts as stand or as bottom (assumed)."""
 
@@ -51,11 +55,13 @@ class Movement:
 
     Attributes:
         height: (T,) height of the pelvis, m.
+        over_knees: (T,) height of the hips over the knees, m; 0 where the thighs are horizontal.
         repetition: (T,) number of the repetition, -1 between them.
         correct: (T,) 1 where the repetition was done as it should be, 0 where not, NaN unknown.
     """
 
     height: np.ndarray
+    over_knees: np.ndarray
     repetition: np.ndarray
     correct: np.ndarray
 
@@ -67,14 +73,12 @@ class Question:
     Attributes:
         name: Of the question.
         classes: How many answers there are; 0 for a number.
-        simulation: Key of the simulated dataset that is taught with.
         truth: (T,) float answers, NaN where there is none.
-        once: Asked once a repetition and not once a sample.
+        once: It is asked whether a whole repetition was correct, which it is where a number up to 0 is read in it.
     """
 
     name: str
     classes: int
-    simulation: str
     truth: Callable[[Movement], np.ndarray]
     once: bool = False
 
@@ -99,9 +103,9 @@ def four_parts(movement: Movement) -> np.ndarray:
     return np.where(np.isfinite(share), part, np.nan)
 
 
-def done_correctly(movement: Movement) -> np.ndarray:
-    """Whether the repetition was done as it should be."""
-    return np.where(movement.repetition >= 0, movement.correct, np.nan)
+def hips_over_knees(movement: Movement) -> np.ndarray:
+    """Height of the hips over the knees, m."""
+    return np.where(movement.repetition >= 0, movement.over_knees, np.nan)
 
 
 def _by_repetition(movement: Movement) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -116,22 +120,26 @@ def _by_repetition(movement: Movement) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return top, bottom, turn
 
 
+SIMULATION = "randomised"
 QUESTIONS = (
-    Question(name="depth", classes=0, simulation="randomised", truth=drop_below_standing),
-    Question(name="four-parts", classes=4, simulation="randomised", truth=four_parts),
-    Question(name="correct", classes=2, simulation="faulty", truth=done_correctly, once=True),
+    Question(name="depth", classes=0, truth=drop_below_standing),
+    Question(name="four-parts", classes=4, truth=four_parts),
+    Question(name="correct", classes=0, truth=hips_over_knees, once=True),
 )
 
 
 def movement_of_dataset(dataset: Dataset) -> Movement:
     """What the joints of all repetitions say, one after the other."""
-    lengths = np.diff(dataset.offsets("sample"))
+    starts = dataset.offsets("sample")
     landmarks = dataset.read("landmarks").reshape(-1, len(LANDMARKS), 3)
-    correct = dataset.read("correct") if "correct" in dataset.fields else np.full(len(lengths), -1)
+    hips, knees = (landmarks[:, joint, 2].mean(axis=1) for joint in (HIPS, KNEES))
+    lengths = np.diff(starts)
+    correct = np.minimum.reduceat(hips - knees, starts[:-1]) <= 0.0
     return Movement(
-        height=landmarks[:, HIPS, 2].mean(axis=1),
+        height=hips,
+        over_knees=hips - knees,
         repetition=np.repeat(np.arange(len(lengths)), lengths),
-        correct=np.repeat(np.where(correct < 0, np.nan, correct), lengths),
+        correct=np.repeat(correct.astype(float), lengths),
     )
 
 
@@ -141,22 +149,23 @@ def movements_of_sequences(dataset: Dataset, sequences: list[Sequence]) -> list[
     starts = [int(before[sequence.repetition[0]]) for sequence in sequences]
     return [
         Movement(
-            height=whole.height[start : start + len(sequence)],
-            repetition=whole.repetition[start : start + len(sequence)],
-            correct=whole.correct[start : start + len(sequence)],
+            **{name: values[start : start + len(sequence)] for name, values in vars(whole).items()},
         )
         for start, sequence in zip(starts, sequences, strict=True)
     ]
 
 
 def movement_of_recording(recording: Recording, sequence: Sequence) -> Movement:
-    """What the joints of a recording say at the samples of its sequence."""
+    """What the joints of a recording, and its label, say at the samples of its sequence."""
     assert recording.landmarks is not None
     time = sequence.start_s + np.arange(len(sequence)) / sequence.rate_hz
-    columns = [3 * hip + 2 for hip in HIPS]
-    height = np.interp(time, recording.landmarks.t, recording.landmarks.values[:, columns].mean(axis=1))
+    columns = [[3 * k + 2 for k in joint] for joint in (HIPS, KNEES)]
+    joints = (recording.landmarks.values[:, pair].mean(axis=1) for pair in columns)
+    hips, knees = (np.interp(time, recording.landmarks.t, height) for height in joints)
     correct = np.nan if recording.correct is None else float(recording.correct)
-    return Movement(height=height, repetition=sequence.repetition, correct=np.full(len(sequence), correct))
+    return Movement(
+        height=hips, over_knees=hips - knees, repetition=sequence.repetition, correct=np.full(len(sequence), correct)
+    )
 
 
 def teach(material: Material, *, question: Question, trunk: str = "", converter: str = "") -> Trained:
@@ -239,7 +248,7 @@ def model_of(question: Question, way: str) -> Model:
             name=f"{question.name}-trunk",
             train=partial(train, trunk=FINE_TUNED.name),
             uses="labels",
-            simulation=question.simulation,
+            simulation=SIMULATION,
             needs=(FINE_TUNED,),
         )
     if way == "converted":
@@ -247,13 +256,13 @@ def model_of(question: Question, way: str) -> Model:
             name=f"{question.name}-converted",
             train=partial(train, converter=converter.base),
             uses="labels",
-            simulation=question.simulation,
+            simulation=SIMULATION,
             needs=(converter,),
             view=converter.view,
         )
     if way == "aligned" or (way == "unprepared" and converter.view is aligned):
-        return Model(name=f"{question.name}-aligned", train=train, simulation=question.simulation, view=aligned)
-    return Model(name=question.name, train=train, simulation=question.simulation)
+        return Model(name=f"{question.name}-aligned", train=train, simulation=SIMULATION, view=aligned)
+    return Model(name=question.name, train=train, simulation=SIMULATION)
 
 
 MODELS = {model.name: model for question in QUESTIONS for way in WAYS for model in (model_of(question, way),)}

@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from generators.engines import Sequential
+from generators.produce import produce
+from generators.recipe import randomised
+from generators.repetition import make_repetitions
 from real2sim import answers
 from real2sim.evaluation import Amounts, amount_difference, amount_mean
 from real2sim.methods.ours import OURS
@@ -15,13 +19,15 @@ from real2sim.methods.questions import (
     STAND,
     Movement,
     _rarity,
-    done_correctly,
     drop_below_standing,
     drop_of_repetition,
     four_parts,
+    hips_over_knees,
     model_of,
+    movement_of_dataset,
 )
 from real2sim.training import Batches
+from squat_env.faults import FaultRanges
 
 
 def movement(repetitions: int = 2, samples: int = 60, correct: float = 1.0) -> Movement:
@@ -32,7 +38,12 @@ def movement(repetitions: int = 2, samples: int = 60, correct: float = 1.0) -> M
         height += [np.full(10, 1.0), 1.0 + 0.1 * k - dip]
         number += [np.full(10, -1), np.full(samples, k + 1)]
     length = repetitions * (samples + 10)
-    return Movement(height=np.concatenate(height), repetition=np.concatenate(number), correct=np.full(length, correct))
+    return Movement(
+        height=np.concatenate(height),
+        over_knees=np.concatenate(height) - 0.7,
+        repetition=np.concatenate(number),
+        correct=np.full(length, correct),
+    )
 
 
 def test_depth_is_counted_from_the_highest_point_of_each_repetition():
@@ -54,11 +65,19 @@ def test_four_parts_follow_each_other():
     assert np.isnan(part[70:80]).all()
 
 
-@pytest.mark.parametrize("correct", [0.0, 1.0, np.nan], ids=["wrong", "right", "unknown"])
-def test_correctness_is_asked_within_repetitions_alone(correct):
-    told = done_correctly(movement(correct=correct))
+def test_thighs_are_asked_within_repetitions_alone():
+    told = hips_over_knees(movement())
     assert np.isnan(told[:10]).all()
-    np.testing.assert_array_equal(told[10:70], correct)
+    assert told[10] == pytest.approx(0.3)
+    assert told[40] == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize(("fault", "correct"), [("too_deep", 1.0), ("shallow", 0.0)])
+def test_a_simulated_squat_is_correct_where_the_thighs_come_down_to_the_horizontal(tmp_path, fault, correct):
+    faults = FaultRanges(correct=0.0, at_once=((1, 1.0),), severity=(0.7, 1.0), names=(fault,))
+    recipe = randomised(repetitions=3, faults=faults)
+    dataset = produce(recipe, tmp_path, make=make_repetitions, engine=Sequential())
+    assert set(movement_of_dataset(dataset).correct) == {correct}
 
 
 def amounts(row: str, errors: np.ndarray) -> Amounts:
@@ -90,16 +109,14 @@ def test_who_reads_converted_recordings_was_taught_on_the_converted_simulation(q
 
 def test_a_repetition_is_asked_once_and_a_sample_each_time():
     made = movement(correct=0.0)
-    parts, correct = (question for question in QUESTIONS if question.classes)
-    truth, masks = answers._units(correct, made)
-    assert truth.tolist() == [0, 0]
-    told = np.zeros((140, 2))
-    told[:70, 1] = told[70:, 0] = 1.0
-    assert answers._decided(told, masks, correct).tolist() == [1, 0]
-    truth, masks = answers._units(parts, made)
-    assert len(truth) == 140
-    assert not masks
-    assert truth[:10].tolist() == [-1] * 10
+    parts, correct = QUESTIONS[1:]
+    assert answers._units(correct, made).tolist() == [0, 0]
+    assert answers._units(correct, movement(correct=np.nan)).tolist() == [-1, -1]
+    read = np.ones(140)
+    read[[5, 40, 75]] = -0.1  # the first and last are between repetitions
+    assert answers._decided(correct, made, read).tolist() == [1, 0]
+    assert len(answers._units(parts, made)) == 140
+    assert answers._units(parts, made)[:10].tolist() == [-1] * 10
 
 
 def test_rare_answers_count_as_much_as_frequent_ones():
