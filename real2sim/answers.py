@@ -85,18 +85,13 @@ def on_simulation(run: Run, question: Question, way: str) -> float:
     sequences = simulated_sequences(run, SIMULATION)[1]
     movements = movements_of_sequences(Dataset(run.simulation(SIMULATION)), sequences)
     read = answer_held_out(run, question, way, run.seeds[0], run.folds[0])
-    if not answers_to(question):
+    if not question.verdicts:
         errors = [_error(question, *pair) for pair in zip(movements, read, strict=True)]
         return float(np.nanmean(np.concatenate(errors)))
     truth = np.concatenate([_units(question, movement) for movement in movements])
     told = np.concatenate([_decided(question, *pair) for pair in zip(movements, read, strict=True)])
-    kinds = range(answers_to(question))
+    kinds = range(question.verdicts)
     return 100 * float(np.mean([(told == k)[truth == k].mean() for k in kinds if (truth == k).any()]))
-
-
-def answers_to(question: Question) -> int:
-    """How many answers a question has that is not one of numbers."""
-    return 2 if question.once else question.classes
 
 
 def evaluate(run: Run) -> None:
@@ -112,11 +107,11 @@ def evaluate(run: Run) -> None:
             way: [[a for fold in run.folds for a in answer(run, question, way, seed, fold)] for seed in run.seeds]
             for way in WAYS
         }
-        judge = _judge_classes if answers_to(question) else _judge_numbers
+        judge = _judge_classes if question.verdicts else _judge_numbers
         judged = judge(run, question, answers, sequences, movements)
         for row in judged["rows"]:
             row["on_simulation"] = on_simulation(run, question, row["way"])
-        chance = 100 / answers_to(question) if answers_to(question) else None
+        chance = 100 / question.verdicts if question.verdicts else None
         document.append({"question": question.name, "chance": chance, **judged})
     write_text(run.questions, json.dumps(document, indent=1))
 
@@ -161,7 +156,7 @@ def _judge_classes(
     tallies = {}
     for way, of_way in answers.items():
         decided = [[_decided(question, *pair) for pair in zip(movements, of_seed, strict=True)] for of_seed in of_way]
-        tallies[way] = tally(way, decided, targets, classes=answers_to(question))
+        tallies[way] = tally(way, decided, targets, classes=question.verdicts)
     rng = partial(np.random.default_rng, run.config.seed)
     rows = []
     for way, counts in tallies.items():

@@ -82,6 +82,11 @@ class Question:
     truth: Callable[[Movement], np.ndarray]
     once: bool = False
 
+    @property
+    def verdicts(self) -> int:
+        """How many answers are told apart when it is judged: correct or not, the classes, or 0 for a number."""
+        return 2 if self.once else self.classes
+
 
 def drop_below_standing(movement: Movement) -> np.ndarray:
     """How far the pelvis is below its highest point of the repetition, m."""
@@ -148,9 +153,7 @@ def movements_of_sequences(dataset: Dataset, sequences: list[Sequence]) -> list[
     whole, before = movement_of_dataset(dataset), dataset.offsets("sample")
     starts = [int(before[sequence.repetition[0]]) for sequence in sequences]
     return [
-        Movement(
-            **{name: values[start : start + len(sequence)] for name, values in vars(whole).items()},
-        )
+        Movement(**{name: values[start : start + len(sequence)] for name, values in vars(whole).items()})
         for start, sequence in zip(starts, sequences, strict=True)
     ]
 
