@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from real2sim.material import Material
 from real2sim.method import Model, Row, Trained
 from real2sim.methods.movement import FEW, MovementReader, Plan, new_reader, sizes_of
-from real2sim.methods.ours import CONVERTER, Conversion, critics_of, finished, two_encoder_model
+from real2sim.methods.ours import conversion_of, finished, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED, on_simulation
 from real2sim.networks import Sizes, TwoEncoderVAE, reproducible
 from real2sim.training import Batches, phase_loss
@@ -32,10 +32,7 @@ def joint(material: Material, *, plan: Plan, critic: str, reader: str) -> Traine
     labelled = Batches.of(material.labelled(simulated.statistics).windows)
     with reproducible(material.seed):
         network = Joint(sizes_of(simulated, plan), new_reader(simulated, plan))
-        windows, held_out = Batches.of(simulated.train), Batches.of(simulated.validation)
-        critics = critics_of(material, plan, critic, reader)
-        settings = material.settings(CONVERTER)
-        conversion = Conversion(network.converter, windows, simulated.statistics, plan, critics, settings)
+        conversion = conversion_of(material, simulated, network.converter, plan=plan, critic=critic, reader=reader)
 
         def content_loss(batch: Batches) -> Tensor:
             value = network.reader.loss(batch.values, batch)
@@ -44,6 +41,7 @@ def joint(material: Material, *, plan: Plan, critic: str, reader: str) -> Traine
             few = labelled[torch.randint(len(labelled), (FEW,))]
             return value + plan.labels * phase_loss(network.reader.encoder.phases(few.values), few.phase)
 
+        held_out = Batches.of(simulated.validation)
         curve = conversion.fit(held_out, material.checkpoint, whole=network, beside=content_loss)
     return finished(material, simulated, network.converter, curve, reader)
 
@@ -97,6 +95,7 @@ ROWS = (
     _without("without-turning", "devices never turned in training", turned=False),
     _without("without-crossing", "style read from the very window that is decoded", crossed=False),
     _without("without-keeping", "nothing said about content under other styles", kept=0.0),
+    _without("without-agreement", "recordings need not be read as their content once decoded", agreement=0.0),
     _without("at-once", "all losses at full weight from the start", gradual=False),
     _without("recurrent", "a recurrent decoder that sees the whole window", features=0),
     *_simulated_otherwise("fixed-mounting", "in which the devices are mounted one way"),

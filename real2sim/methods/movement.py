@@ -34,7 +34,8 @@ class Plan:
         gravity: The content encoder sees every device along gravity too.
         crossed: The style comes from another window of the repetition in another mounting.
         kept: Weight of the loss of content under other styles; 0 leaves it out.
-        gradual: That weight grows from 0 over the first half of the training.
+        agreement: Weight of the loss by which decoded recordings are read as their content is; 0 leaves it out.
+        gradual: These two weights grow from 0 over the first half of the training.
         features: Of content, which a bilinear decoder mixes into channels; 0 for a recurrent decoder.
         labels: Weight of the labels in what the content encoder learns; 0 leaves them out.
         unlabelled: Weight of the teachers; 0 leaves the unlabelled recordings out.
@@ -49,6 +50,7 @@ class Plan:
     gravity: bool = True
     crossed: bool = True
     kept: float = 0.1
+    agreement: float = 0.5
     gradual: bool = True
     features: int = 16
     labels: float = 3.0

@@ -15,6 +15,8 @@ What is added to the paper's model, each for one reason:
   recognisers trained on simulation alone. Their gradients are larger than that of the reconstruction, so they gain
   weight only while the decoder learns to follow the style; at full weight from the start it may never learn to, and
   invents signals for the recognisers that differ from window to window.
+- *Agreement*: what is decoded from recordings without labels must be read as the phases that their content has. The
+  decoder learns to speak of people, too, whose content is not quite that of the simulation.
 - *A bilinear decoder* sees the content around a sample and the style, not the window: windows of equal content agree.
 
 References:
@@ -24,7 +26,7 @@ References:
 
 import copy
 from collections.abc import Callable
-from collections.abc import Sequence as ListLike
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -57,8 +59,32 @@ from real2sim.windows import Statistics
 CONVERTER = TrainingSettings(epochs=14, patience=14)
 
 
-Critic = Callable[[Tensor, Batches], Tensor]
-"""How badly decoded windows (B, W, C) are read as the movement of a simulated batch."""
+@dataclass(frozen=True, kw_only=True)
+class Critics:
+    """Networks that simulation alone has taught, and that learn no more; they read decoded windows (B, W, C).
+
+    Attributes:
+        judging: Reads movements.
+        recogniser: Reads phases.
+        rich: Movements are phase, height and four-part phase, not the phase alone.
+    """
+
+    judging: MovementReader
+    recogniser: Recogniser
+    rich: bool
+
+    def __post_init__(self):
+        for network in (self.judging, self.recogniser):
+            network.requires_grad_(False)
+
+    def of_movement(self, decoded: Tensor, batch: Batches) -> Tensor:
+        """How badly they read the movement of a simulated batch."""
+        movement = self.judging.loss(decoded, batch, rich=self.rich)
+        return movement + phase_loss(self.recogniser(decoded), batch.phase)
+
+    def of_phases(self, decoded: Tensor, told: Tensor) -> Tensor:
+        """How badly phases are read that have these probabilities (B, W, 2)."""
+        return -(told * self.recogniser(decoded).log_softmax(-1)).sum(-1).mean()
 
 
 class Growth(nn.Module):
@@ -79,12 +105,13 @@ class Growth(nn.Module):
 
 
 class Conversion:
-    """The loss of style encoder and decoder on simulated windows.
+    """The loss of style encoder and decoder on simulated windows, and on recordings without labels.
 
     Args:
         network: Its content encoder is left alone.
-        windows: To train on.
-        statistics: Their scale.
+        windows: Simulated, to train on.
+        recordings: Windows without labels; none where the plan has no use for them.
+        statistics: Scale of both.
         plan: How.
         critics: Say how badly decoded windows are read.
         settings: Of the training.
@@ -94,19 +121,21 @@ class Conversion:
         self,
         network: TwoEncoderVAE,
         windows: Batches,
+        recordings: Batches | None,
         statistics: Statistics,
         plan: Plan,
-        critics: ListLike[Critic],
+        critics: Critics,
         settings: TrainingSettings = CONVERTER,
     ):
-        self.network, self.windows, self.plan, self.critics = network, windows, plan, critics
+        self.network, self.windows, self.recordings = network, windows, recordings
+        self.plan, self.critics = plan, critics
         self.settings, self.growth = settings, Growth(settings.steps(len(windows)))
         self.mountings = Mountings.of(statistics)
         self.independence = Independence(network, plan.mine, windows)
         self._other = _other_window(windows.sequence)
 
     def loss(self, batch: Batches) -> Tensor:
-        """L_recon + L_KLD + lambda * L_MINE, and how badly content is kept under other styles."""
+        """L_recon + L_KLD + lambda * L_MINE, and how badly content is kept under other styles and in recordings."""
         source, target, example = self._crossing(batch)
         z_c = self.network.content(source)
         mu, log_var = self.network.style(example)
@@ -114,11 +143,13 @@ class Conversion:
         error = (self.network.decode(z_c, z_s) - target).square() * batch.present
         value = error.sum() / batch.present.sum() + divergence_weight(batch) * divergence(mu, log_var)
         value = value + self.independence(z_c, z_s)
-        if not self.plan.kept:
-            return value
-        decoded = self.network.decode(z_c, z_s[torch.randperm(len(z_s))])
-        kept = torch.stack([critic(decoded, batch) for critic in self.critics]).sum()
-        return value + self.plan.kept * (self.growth() if self.plan.gradual else 1.0) * kept
+        grown = self.growth() if self.plan.gradual else 1.0
+        if self.plan.kept:
+            decoded = self.network.decode(z_c, z_s[torch.randperm(len(z_s))])
+            value = value + grown * self.plan.kept * self.critics.of_movement(decoded, batch)
+        if self.recordings is not None:
+            value = value + grown * self.plan.agreement * self._disagreement(self.recordings, z_s.detach())
+        return value
 
     def fit(
         self, held_out: Batches, checkpoint: Path, *, whole: nn.Module | None = None, beside: Loss | None = None
@@ -141,6 +172,13 @@ class Conversion:
             companions={**self.independence.parts, "growth": self.growth},
             checkpoint=checkpoint,
         )
+
+    def _disagreement(self, recordings: Batches, z_s: Tensor) -> Tensor:
+        """How badly some recordings, decoded under these styles (B, Zs), are read as the phases of their content."""
+        some = recordings[torch.randint(len(recordings), (len(z_s),))]
+        z_c = self.network.content(some.values)
+        told = self.network.content.head(z_c).softmax(-1).detach()
+        return self.critics.of_phases(self.network.decode(z_c, z_s), told)
 
     def _crossing(self, batch: Batches) -> tuple[Tensor, Tensor, Tensor]:
         """What content is read from, what is to be decoded, and what style is read from, each (B, W, C)."""
@@ -175,32 +213,34 @@ def _other_window(sequence: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda of: order[before[of] + (torch.rand(len(of)) * count[of]).long()]
 
 
-def critics_of(material: Material, plan: Plan, critic: str, reader: str) -> tuple[Critic, Critic]:
-    """A movement reader and a recogniser of the simulation alone, saying how badly they read what is decoded."""
+def conversion_of(
+    material: Material, simulated: Simulated, network: TwoEncoderVAE, *, plan: Plan, critic: str, reader: str
+) -> Conversion:
+    """How a network learns from a simulation, with a movement reader and a recogniser of it as critics."""
     judging, recogniser = material.network(critic), material.network(reader)
     assert isinstance(judging, MovementReader)
     assert isinstance(recogniser, Recogniser)
-    for frozen in (judging, recogniser):
-        frozen.requires_grad_(False)
-    return (
-        lambda decoded, batch: judging.loss(decoded, batch, rich=plan.rich),
-        lambda decoded, batch: phase_loss(recogniser(decoded), batch.phase),
+    return Conversion(
+        network,
+        Batches.of(simulated.train),
+        Batches.of(material.recordings(simulated.statistics)) if plan.agreement else None,
+        simulated.statistics,
+        plan,
+        Critics(judging=judging, recogniser=recogniser, rich=plan.rich),
+        material.settings(CONVERTER),
     )
 
 
 def converter(material: Material, *, plan: Plan, encoder: str, critic: str, reader: str) -> Trained:
-    """Trains style encoder and decoder on the simulation, behind a content encoder that stays as it is."""
+    """Trains style encoder and decoder behind a content encoder that stays as it is."""
     simulated = material.simulated()
     reading = material.network(encoder)
     assert isinstance(reading, MovementReader)
     with reproducible(material.seed):
         network = TwoEncoderVAE(sizes_of(simulated, plan))
         network.content = copy.deepcopy(reading.encoder).requires_grad_(False)
-        windows, held_out = Batches.of(simulated.train), Batches.of(simulated.validation)
-        critics = critics_of(material, plan, critic, reader)
-        settings = material.settings(CONVERTER)
-        conversion = Conversion(network, windows, simulated.statistics, plan, critics, settings)
-        curve = conversion.fit(held_out, material.checkpoint)
+        conversion = conversion_of(material, simulated, network, plan=plan, critic=critic, reader=reader)
+        curve = conversion.fit(Batches.of(simulated.validation), material.checkpoint)
     return finished(material, simulated, network, curve, reader)
 
 

@@ -8,14 +8,15 @@ import pytest
 import torch
 from synthetic import sequences
 
+from real2sim.labels import without_labels
 from real2sim.methods.ablations import PLAN
 from real2sim.methods.movement import MovementReader, Teachers
-from real2sim.methods.ours import Conversion, Growth, _other_window, two_encoder_model
+from real2sim.methods.ours import Conversion, Critics, Growth, _other_window, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED
 from real2sim.mountings import Mountings
 from real2sim.networks import REACH, Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible, save_network
 from real2sim.sequences import channels_of, from_dataset
-from real2sim.training import Batches, TrainingSettings, phase_loss
+from real2sim.training import Batches, TrainingSettings
 from real2sim.truths import TRUTHS, height
 from real2sim.windows import cut, join, statistics_of, take
 
@@ -36,6 +37,7 @@ WEARERS = wearers(12, 0)
 STATISTICS = statistics_of(WEARERS)
 WINDOWS = cut(WEARERS, STATISTICS)
 BATCHES = Batches.of(WINDOWS)
+PEOPLE = cut(without_labels(wearers(6, 1)), STATISTICS)
 SIZES = Sizes(channels=len(CHANNELS), hidden=8, content=4, style=4)
 SETTINGS = TrainingSettings(epochs=4, patience=4, batch=16)
 
@@ -45,13 +47,9 @@ def conversion(**changes) -> tuple[Conversion, MovementReader, Recogniser]:
     network = TwoEncoderVAE(replace(SIZES, features=plan.features))
     critic, recogniser = MovementReader(SIZES), Recogniser(SIZES)
     network.content.requires_grad_(False)
-    for frozen in (critic, recogniser):
-        frozen.requires_grad_(False)
-    critics = (
-        lambda decoded, batch: critic.loss(decoded, batch),
-        lambda decoded, batch: phase_loss(recogniser(decoded), batch.phase),
-    )
-    return Conversion(network, BATCHES, STATISTICS, plan, critics, SETTINGS), critic, recogniser
+    critics = Critics(judging=critic, recogniser=recogniser, rich=True)
+    recordings = Batches.of(PEOPLE) if plan.agreement else None
+    return Conversion(network, BATCHES, recordings, STATISTICS, plan, critics, SETTINGS), critic, recogniser
 
 
 def test_truths_follow_their_windows():
@@ -122,7 +120,7 @@ def test_neither_content_nor_critics_get_a_gradient():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"crossed": False}, {"turned": False}, {"kept": 0.0}, {"gradual": False}, {"features": 0}],
+    [{"crossed": False}, {"turned": False}, {"kept": 0.0}, {"agreement": 0.0}, {"gradual": False}, {"features": 0}],
     ids=str,
 )
 def test_every_part_of_the_plan_changes_the_loss(changes):
@@ -150,6 +148,28 @@ def test_kept_content_is_read_as_what_it_is():
             made.loss(BATCHES).backward()
             optimiser.step()
     assert misread(made, critic) < 0.8 * before
+
+
+def test_decoded_recordings_are_read_as_their_content():
+    def misread(made) -> float:
+        windows, style = Batches.of(PEOPLE), torch.zeros(len(PEOPLE), 4)
+        with torch.no_grad():
+            content = made.network.content(windows.values)
+            told = made.network.content.head(content).softmax(-1)
+            return float(made.critics.of_phases(made.network.decode(content, style), told))
+
+    def trained(agreement: float) -> float:
+        with reproducible(0):
+            made = conversion(kept=0.0, agreement=agreement)[0]
+            made.network.content.head.weight.data *= 10.0
+            optimiser = torch.optim.Adam([p for p in made.network.parameters() if p.requires_grad], 5e-3)
+            for _ in range(40):
+                optimiser.zero_grad()
+                made.loss(BATCHES).backward()
+                optimiser.step()
+        return misread(made)
+
+    assert trained(1.0) < 0.95 * trained(0.0)
 
 
 def test_kept_content_gains_weight_over_the_first_half():
