@@ -89,7 +89,7 @@ ROWS = (
     ),
     _without("without-fine-tuning", "the content encoder never sees a label", labels=0.0),
     _without("without-unlabelled", "the content encoder sees labelled windows alone", unlabelled=0.0),
-    _without("without-adviser", "no fine-tuned recogniser among the teachers", advised=False),
+    _without("without-adviser", "no adapted recogniser among the teachers", advised=False),
     _without("phase-content", "content learnt from the phase alone", rich=False),
     _without("without-gravity", "content read from the measured channels alone", gravity=False),
     _without("without-turning", "devices never turned in training", turned=False),

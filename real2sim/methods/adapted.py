@@ -1,6 +1,6 @@
 """Recognisers adapted to the recordings without labels: deep CORAL and DANN.
 
-Both go on from the recogniser of the randomised simulation. Their weights were chosen by the accuracy on simulated
+Both go on from a recogniser of the simulation. Their weights were chosen by the accuracy on simulated
 validation windows and by what they reach in their own terms, never by labels of recordings (docs/real2sim.md).
 
 References:
@@ -9,6 +9,7 @@ References:
 """
 
 import copy
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -34,13 +35,13 @@ def covariance_distance(one: Tensor, other: Tensor) -> Tensor:
     return (difference**2).sum() / (4 * one.shape[1] ** 2)
 
 
-def coral(material: Material) -> Trained:
+def coral(material: Material, *, start: str) -> Trained:
     """Trains on with simulated phases while the features' covariances are held equal in both domains.
 
     The authors ask for a weight with which both losses are about equal in the end. It is calibrated on the features
     that the training starts from, which makes it the same whatever their scale.
     """
-    simulated, recordings, network = _parts(material)
+    simulated, recordings, network = _parts(material, start)
     with reproducible(material.seed):
         train = Batches.of(simulated.train)
 
@@ -92,13 +93,13 @@ class _Reversed(torch.autograd.Function):
         return -ctx.strength * gradient[0], None
 
 
-def dann(material: Material) -> Trained:
+def dann(material: Material, *, start: str) -> Trained:
     """Trains on with simulated phases while an adversary cannot tell the domain from the features of a sample.
 
     The adversary gains weight along the schedule of the authors, so the last weights are kept: an early stop by
     simulated phases would stop before it weighs anything.
     """
-    simulated, recordings, recogniser = _parts(material)
+    simulated, recordings, recogniser = _parts(material, start)
     settings = material.settings(SETTINGS)
     with reproducible(material.seed):
         network = Adversarial(recogniser)
@@ -116,31 +117,41 @@ def dann(material: Material) -> Trained:
     return Trained(network=recogniser, statistics=simulated.statistics, notes={"curve": curve, **simulated.notes})
 
 
-def _parts(material: Material) -> tuple[Simulated, Batches, Recogniser]:
+def _parts(material: Material, start: str) -> tuple[Simulated, Batches, Recogniser]:
     """The simulation, the recordings, and the recogniser of that simulation to go on from."""
-    simulated, start = material.simulated(), copy.deepcopy(material.network(RANDOMISED.base))
-    assert isinstance(start, Recogniser)
-    return simulated, Batches.of(material.recordings(simulated.statistics)), start
+    simulated, network = material.simulated(), copy.deepcopy(material.network(start))
+    assert isinstance(network, Recogniser)
+    return simulated, Batches.of(material.recordings(simulated.statistics)), network
 
 
 def _some(windows: Batches, number: int) -> Batches:
     return windows[torch.randint(len(windows), (number,))]
 
 
-ROWS = tuple(
-    Row(
-        name=name,
-        recogniser=Model(
-            name=f"recogniser-{name}",
-            train=train,
-            uses="recordings",
-            simulation=RANDOMISED.simulation,
-            needs=(RANDOMISED,),
-        ),
-        meaning=f"recogniser trained on the randomised simulation, {meaning}",
+@cache
+def correlated(start: Model) -> Model:
+    """A recogniser of a simulation, adapted by CORAL."""
+    return _adapted("coral", coral, start)
+
+
+def _adapted(name: str, train: Any, start: Model) -> Model:
+    return Model(
+        name=f"recogniser-{name}{'' if start is RANDOMISED else f'-{start.simulation}'}",
+        train=partial(train, start=start.base),
+        uses="recordings",
+        simulation=start.simulation,
+        needs=(start,),
     )
-    for name, train, meaning in (
-        ("coral", coral, "its features' covariances held equal on recordings without labels"),
-        ("dann", dann, "its features hiding from an adversary whether a sample is of a recording"),
+
+
+ROWS = tuple(
+    Row(name=name, recogniser=model, meaning=f"recogniser trained on the randomised simulation, {meaning}")
+    for name, model, meaning in (
+        ("coral", correlated(RANDOMISED), "its features' covariances held equal on recordings without labels"),
+        (
+            "dann",
+            _adapted("dann", dann, RANDOMISED),
+            "its features hiding from an adversary whether a sample is of a recording",
+        ),
     )
 )

@@ -6,8 +6,9 @@ What is added to the paper's model, each for one reason:
   keeps what other recognisers will ask for, from devices turned anew in every window, and with channels along gravity
   beside those measured, which no mounting changes.
 - *Labels* are learnt beside the simulation instead of after it, so that the few do not overwrite the many, and the
-  unlabelled recordings teach through a slow average of the network (mean teacher) and a recogniser that was fine-tuned
-  on the same labels: two that have learnt differently are seldom sure of the same mistake.
+  unlabelled recordings teach through a slow average of the network (mean teacher) and a recogniser that CORAL has
+  adapted to them and that was fine-tuned on the same labels: two that have learnt differently are seldom sure of the
+  same mistake.
 - *Crossed mountings*: the decoder gets the content of a window and the style of another window of that repetition
   with the devices mounted otherwise, and is to give the first window in the second mounting. No style can carry
   content that way, and no content a mounting.
@@ -37,6 +38,7 @@ from torch import Tensor, nn
 from real2sim.conversion import choose_style
 from real2sim.material import Material, Simulated
 from real2sim.method import Model, Row, Trained
+from real2sim.methods.adapted import correlated
 from real2sim.methods.movement import MovementReader, Plan, adapted_content, content, sizes_of
 from real2sim.methods.recognisers import RANDOMISED, tuned
 from real2sim.mountings import Mountings
@@ -283,10 +285,10 @@ def _adapted(reader: Model, name: str, plan: Plan) -> Model:
 
 
 def _adviser(reader: Model, plan: Plan) -> Model | None:
-    """The recogniser that teaches: fine-tuned where labels are learnt at all."""
+    """The recogniser that teaches: adapted to the recordings, and fine-tuned where labels are learnt at all."""
     if not (plan.unlabelled and plan.advised):
         return None
-    return tuned(reader) if plan.labels else reader
+    return tuned(correlated(reader)) if plan.labels else correlated(reader)
 
 
 @cache

@@ -81,8 +81,8 @@ ALIGNED = Model(name="recogniser-aligned", train=on_simulation, simulation="rand
 
 @cache
 def tuned(start: Model) -> Model:
-    """A recogniser of a simulation, trained on with the budget's labels."""
-    of = "" if start is RANDOMISED else f"-{start.simulation}"
+    """A recogniser, trained on with the budget's labels."""
+    of = "" if start is RANDOMISED else start.name.removeprefix("recogniser")
     return Model(
         name=f"recogniser-fine-tuned{of}",
         train=partial(fine_tuned, start=start.base),

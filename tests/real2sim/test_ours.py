@@ -242,7 +242,7 @@ def test_teachers_that_are_not_sure_of_the_same_say_nothing(bias, told):
 
 @pytest.mark.parametrize(
     ("changes", "adviser"),
-    [({}, "recogniser-fine-tuned"), ({"labels": 0.0}, "recogniser-randomised"), ({"advised": False}, None)],
+    [({}, "recogniser-fine-tuned-coral"), ({"labels": 0.0}, "recogniser-coral"), ({"advised": False}, None)],
     ids=str,
 )
 def test_the_adviser_has_seen_what_the_content_encoder_may_see(changes, adviser):
