@@ -111,6 +111,10 @@ class Batches:
         truth = {name: known[index] for name, known in self.truth.items()}
         return Batches(self.values[index], self.present[index], self.phase[index], self.sequence[index], truth)
 
+    def some(self, number: int) -> "Batches":
+        """This many of them, drawn one by one by PyTorch's generator."""
+        return self[torch.randint(len(self), (number,))]
+
 
 Loss = Callable[[Batches], Tensor]
 

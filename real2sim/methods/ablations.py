@@ -3,7 +3,6 @@
 from dataclasses import replace
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from real2sim.material import Material
@@ -38,7 +37,7 @@ def joint(material: Material, *, plan: Plan, critic: str, reader: str) -> Traine
             value = network.reader.loss(batch.values, batch)
             if not len(labelled):
                 return value
-            few = labelled[torch.randint(len(labelled), (FEW,))]
+            few = labelled.some(FEW)
             return value + plan.labels * phase_loss(network.reader.encoder.phases(few.values), few.phase)
 
         held_out = Batches.of(simulated.validation)

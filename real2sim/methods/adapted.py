@@ -47,12 +47,12 @@ def coral(material: Material, *, start: str) -> Trained:
 
         def losses(batch: Batches) -> Tensor:
             features = network.rnn(batch.values)[0]
-            foreign = network.rnn(_some(recordings, len(batch)).values)[0]
+            foreign = network.rnn(recordings.some(len(batch)).values)[0]
             distance = covariance_distance(features.flatten(0, 1), foreign.flatten(0, 1))
             return torch.stack([phase_loss(network.head(features), batch.phase), distance])
 
         with torch.no_grad():
-            of_batches = [losses(_some(train, SETTINGS.batch)) for _ in range(CALIBRATION)]
+            of_batches = [losses(train.some(SETTINGS.batch)) for _ in range(CALIBRATION)]
         phases, distance = torch.stack(of_batches).mean(0)
         weights = torch.stack([torch.ones(()), CORAL_SHARE * phases / distance])
         settings = material.settings(SETTINGS)
@@ -109,7 +109,7 @@ def dann(material: Material, *, start: str) -> Trained:
             strength = STRENGTH * (2 / (1 + torch.exp(-STEEPNESS * network.step / steps)) - 1)
             network.step += 1
             features = recogniser.rnn(batch.values)[0]
-            foreign = recogniser.rnn(_some(recordings, len(batch)).values)[0]
+            foreign = recogniser.rnn(recordings.some(len(batch)).values)[0]
             phases = phase_loss(recogniser.head(features), batch.phase)
             return phases + network.domain_loss(features, foreign, float(strength))
 
@@ -122,10 +122,6 @@ def _parts(material: Material, start: str) -> tuple[Simulated, Batches, Recognis
     simulated, network = material.simulated(), copy.deepcopy(material.network(start))
     assert isinstance(network, Recogniser)
     return simulated, Batches.of(material.recordings(simulated.statistics)), network
-
-
-def _some(windows: Batches, number: int) -> Batches:
-    return windows[torch.randint(len(windows), (number,))]
 
 
 @cache

@@ -149,11 +149,11 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
         def loss(batch: Batches) -> Tensor:
             value = network.loss(_turned(network, mountings, batch, plan), batch, rich=plan.rich)
             if labelled is not None and len(labelled):
-                few = _some(labelled, FEW)
+                few = labelled.some(FEW)
                 read = network.encoder.phases(_turned(network, mountings, few, plan))
                 value = value + plan.labels * phase_loss(read, few.phase)
             if recordings is not None:
-                some = _some(recordings, UNLABELLED)
+                some = recordings.some(UNLABELLED)
                 read = network.encoder.phases(_turned(network, mountings, some, plan))
                 weight = plan.unlabelled * min(1.0, 3.0 * float(teachers.step) / steps)
                 value = value + weight * teachers.disagreement(some.values, read)
@@ -202,7 +202,3 @@ class Teachers(nn.Module):
             told = 0.5 * (told + self.adviser(values).softmax(-1))
         sure = told.max(-1).values > SURE
         return (-(told * functional.log_softmax(read, -1)).sum(-1) * sure).mean()
-
-
-def _some(windows: Batches, number: int) -> Batches:
-    return windows[torch.randint(len(windows), (number,))]

@@ -177,7 +177,7 @@ class Conversion:
 
     def _disagreement(self, recordings: Batches, z_s: Tensor) -> Tensor:
         """How badly some recordings, decoded under these styles (B, Zs), are read as the phases of their content."""
-        some = recordings[torch.randint(len(recordings), (len(z_s),))]
+        some = recordings.some(len(z_s))
         z_c = self.network.content(some.values)
         told = self.network.content.head(z_c).softmax(-1).detach()
         return self.critics.of_phases(self.network.decode(z_c, z_s), told)
