@@ -147,11 +147,13 @@ def draw_repetition(dataset: Dataset, index: int) -> Figure:
 # pairs of landmarks: trunk, arms, legs, feet; indices of the 17 landmarks
 _BONES = ((0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (1, 7), (2, 8), (7, 8), (7, 9), (8, 10))
 _BONES += ((9, 11), (10, 12), (11, 13), (12, 14), (13, 15), (14, 16))
+_FEET = [13, 14, 15, 16]
 
 
 def _draw_body(axes, landmarks: np.ndarray) -> None:
-    """The body from an oblique side."""
+    """The body from an oblique side, over its feet wherever it has walked."""
     across = landmarks[:, 0] * 0.9 - landmarks[:, 1] * 0.45
+    across = across - across[_FEET].mean()
     for one, other in _BONES:
         axes.plot(across[[one, other]], landmarks[[one, other], 2], color="#2b6cb0", lw=1.8, solid_capstyle="round")
     axes.plot(across[0], landmarks[0, 2], "o", color="#2b6cb0", ms=5)

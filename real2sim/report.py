@@ -213,6 +213,7 @@ def _question(item: dict) -> dict:
 
 def _row(result: Result, budget: int) -> dict:
     plan = row_named(result.row)
+    uses = _labels(budget_of(result.row, budget)) if plan.uses == "labels" else USES[plan.uses]
     return {
         "name": result.row,
         "accuracy": f"{100 * result.accuracy:.1f}",
@@ -221,8 +222,8 @@ def _row(result: Result, budget: int) -> dict:
         "f1": f"{100 * result.macro_f1:.1f}",
         "paper": "" if plan.paper is None else f"{100 * plan.paper:.1f}",
         "simulation": result.simulation or "none",
-        "uses": _labels(budget_of(result.row, budget)) if plan.uses == "labels" else USES[plan.uses],
-        "meaning": plan.meaning,
+        "uses": uses,
+        "meaning": f"{plan.meaning} ({uses})" if "@" in result.row else plan.meaning,
     }
 
 

@@ -98,7 +98,7 @@ ROWS = (
         name="one-encoder-paper",
         recogniser=RAW,
         converter=Model(name="one-encoder-paper", train=one_encoder, simulation="paper"),
-        meaning="the same with a simulation of the paper's kind, as the paper has it",
+        meaning="the recordings pass through an ordinary VAE of a simulation of the paper's kind, as the paper has it",
         paper=0.5977,
     ),
     Row(

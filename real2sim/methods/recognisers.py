@@ -109,19 +109,19 @@ ROWS = (
     Row(
         name="randomised",
         recogniser=RANDOMISED,
-        meaning="the same, with mounting, arms, tempo, sway and devices randomised in the simulation",
+        meaning="recogniser trained on a simulation in which mounting, arms, tempo, sway and devices are randomised",
     ),
     Row(
         name="aligned",
         recogniser=ALIGNED,
-        meaning="the same, with both sides turned to gravity and scaled, each recording by itself",
+        meaning="the same, with simulation and recordings turned to gravity and scaled, each by itself",
     ),
     Row(
         name="fine-tuned",
         recogniser=FINE_TUNED,
-        meaning="no conversion: the randomised recogniser fine-tuned on the same labels",
+        meaning="no conversion: the randomised recogniser fine-tuned on the labels that conversion has",
     ),
-    Row(name="real-only", recogniser=REAL_ONLY, meaning="recogniser trained on the same labels and nothing else"),
+    Row(name="real-only", recogniser=REAL_ONLY, meaning="recogniser trained on these labels and nothing else"),
     Row(
         name="all-real",
         recogniser=ALL_REAL,
@@ -130,6 +130,6 @@ ROWS = (
     Row(
         name="all-real-and-simulation",
         recogniser=ALL_REAL_AND_SIMULATION,
-        meaning="the same, with the randomised simulation added",
+        meaning="recogniser trained on these and the randomised simulation",
     ),
 )
