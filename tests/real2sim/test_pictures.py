@@ -13,4 +13,4 @@ def test_who_walks_away_stays_in_the_picture():
         return np.concatenate([line.get_xydata() for line in axes.lines])
 
     here = np.random.default_rng(0).uniform(-0.5, 0.5, (17, 3))
-    np.testing.assert_allclose(drawn(here + [3.0, -2.0, 0.0]), drawn(here), atol=1e-12)
+    np.testing.assert_allclose(drawn(here + np.array([3.0, -2.0, 0.0])), drawn(here), atol=1e-12)
