@@ -121,7 +121,7 @@ def cyclegan(material: Material) -> Trained:
         game = _Game(network)
 
         def loss(batch: Batches) -> Tensor:
-            return game(batch.values.transpose(1, 2), recordings.some(len(batch)))
+            return game(batch.values.transpose(1, 2), recordings[torch.randint(len(recordings), (len(batch),))])
 
         curve = fit(
             network,
