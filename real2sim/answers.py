@@ -24,7 +24,7 @@ from real2sim.methods.questions import (
     movement_of_recording,
     movements_of_sequences,
 )
-from real2sim.networks import load_network
+from real2sim.networks import Recogniser, load_network
 from real2sim.parties import unseen_recordings
 from real2sim.rows import OURS, row_named
 from real2sim.run import Run, RunError, write_text
@@ -74,7 +74,15 @@ def answer_held_out(run: Run, question: Question, way: str, seed: int, fold: int
 def _read(
     run: Run, question: Question, model: Model, sequences: list[Sequence], seed: int, fold: int | None
 ) -> list[np.ndarray]:
-    network, statistics, _ = load_network(place(run, model, seed, fold))
+    path = place(run, model, seed, fold)
+    network, statistics, _ = load_network(path)
+    assert isinstance(network, Recogniser)
+    given, expected = network.sizes.phases, max(1, question.classes)
+    if given != expected:
+        raise RunError(
+            f"{path} gives {given} numbers a sample, expected {expected}; another version of this package has trained "
+            "it: remove its two files and run again"
+        )
     windows = cut(sequences, statistics, window=run.config.window, stride=run.config.stride)
     read = (lambda x: network(x).softmax(-1)) if question.classes else (lambda x: network(x)[..., 0])
     return stitch(training.apply(read, windows.values), windows, sequences)

@@ -10,6 +10,7 @@ from generators.recipe import randomised
 from generators.repetition import make_repetitions
 from real2sim import answers
 from real2sim.evaluation import Amounts, amount_difference, amount_mean
+from real2sim.material import place
 from real2sim.methods.ours import OURS
 from real2sim.methods.questions import (
     ASCENT,
@@ -26,7 +27,10 @@ from real2sim.methods.questions import (
     model_of,
     movement_of_dataset,
 )
+from real2sim.networks import Recogniser, Sizes, save_network
+from real2sim.run import Config, Run, RunError
 from real2sim.training import Batches
+from real2sim.windows import Statistics
 from squat_env.faults import FaultRanges
 
 
@@ -117,6 +121,15 @@ def test_a_repetition_is_asked_once_and_a_sample_each_time():
     assert answers._decided(correct, made, read).tolist() == [1, 0]
     assert len(answers._units(parts, made)) == 140
     assert answers._units(parts, made)[:10].tolist() == [-1] * 10
+
+
+def test_a_network_of_another_version_is_not_read_as_something_else(tmp_path):
+    run, correct = Run(tmp_path, Config(real="", test="")), QUESTIONS[2]
+    model = model_of(correct, "raw")
+    statistics = Statistics(channels=("range",), mean=np.zeros(1), std=np.ones(1))
+    save_network(place(run, model, 0, None), Recogniser(Sizes(channels=1, phases=2)), statistics)
+    with pytest.raises(RunError, match=r"correct gives 2 numbers a sample, expected 1.*remove"):
+        answers._read(run, correct, model, [], 0, None)
 
 
 def test_rare_answers_count_as_much_as_frequent_ones():
