@@ -9,7 +9,7 @@ References:
 """
 
 import copy
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from real2sim.material import Material, Simulated
 from real2sim.method import Model, Row, Trained
-from real2sim.methods.recognisers import RANDOMISED
+from real2sim.methods.recognisers import RANDOMISED, going_on
 from real2sim.networks import Recogniser, reproducible
 from real2sim.training import Batches, TrainingSettings, fit, phase_loss
 
@@ -127,17 +127,7 @@ def _parts(material: Material, start: str) -> tuple[Simulated, Batches, Recognis
 @cache
 def correlated(start: Model) -> Model:
     """A recogniser of a simulation, adapted by CORAL."""
-    return _adapted("coral", coral, start)
-
-
-def _adapted(name: str, train: Any, start: Model) -> Model:
-    return Model(
-        name=f"recogniser-{name}{'' if start is RANDOMISED else f'-{start.simulation}'}",
-        train=partial(train, start=start.base),
-        uses="recordings",
-        simulation=start.simulation,
-        needs=(start,),
-    )
+    return going_on("coral", coral, start, "recordings")
 
 
 ROWS = tuple(
@@ -146,7 +136,7 @@ ROWS = tuple(
         ("coral", correlated(RANDOMISED), "its features' covariances held equal on recordings without labels"),
         (
             "dann",
-            _adapted("dann", dann, RANDOMISED),
+            going_on("dann", dann, RANDOMISED, "recordings"),
             "its features hiding from an adversary whether a sample is of a recording",
         ),
     )

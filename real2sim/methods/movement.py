@@ -39,7 +39,7 @@ class Plan:
         features: Of content, which a bilinear decoder mixes into channels; 0 for a recurrent decoder.
         labels: Weight of the labels in what the content encoder learns; 0 leaves them out.
         unlabelled: Weight of the teachers; 0 leaves the unlabelled recordings out.
-        advised: A recogniser fine-tuned on the same labels is one of the teachers.
+        advised: A recogniser adapted to the recordings, with the same labels, is one of the teachers.
         mine: The independence term.
         learn_weights: The decoder's weights of the two latents are learnt.
     """

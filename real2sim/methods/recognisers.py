@@ -1,12 +1,13 @@
 """Recognisers trained on simulation, on recordings, or on both, without any conversion."""
 
+from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
 
 from real2sim import training
 from real2sim.material import Material
-from real2sim.method import Model, Row, Trained
+from real2sim.method import Model, Row, Trained, Uses
 from real2sim.networks import Recogniser
 from real2sim.training import ALL_LABELS, FINE_TUNING, SMALL_DATA, TrainingSettings
 from real2sim.views import aligned
@@ -82,11 +83,16 @@ ALIGNED = Model(name="recogniser-aligned", train=on_simulation, simulation="rand
 @cache
 def tuned(start: Model) -> Model:
     """A recogniser, trained on with the budget's labels."""
+    return going_on("fine-tuned", fine_tuned, start, "labels")
+
+
+def going_on(how: str, train: Callable[..., Trained], start: Model, uses: Uses) -> Model:
+    """A recogniser that `train` makes of a material and of the name of another, which it goes on from."""
     of = "" if start is RANDOMISED else start.name.removeprefix("recogniser")
     return Model(
-        name=f"recogniser-fine-tuned{of}",
-        train=partial(fine_tuned, start=start.base),
-        uses="labels",
+        name=f"recogniser-{how}{of}",
+        train=partial(train, start=start.base),
+        uses=uses,
         simulation=start.simulation,
         needs=(start,),
     )
