@@ -8,6 +8,7 @@ shape, with gradients to the same things, each with one linear output and its sq
 
 import itertools
 import resource
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -154,7 +155,9 @@ def measure(reps: int) -> dict[str, float]:
         def timed(stage: str, do: Any, *arguments: Any, **options: Any) -> Any:
             start = _processor_s()
             result = do(*arguments, **options)
-            spent[stage] += _processor_s() - start
+            took = _processor_s() - start
+            spent[stage] += took
+            print(f"{stage} {took:.0f} s, {sum(spent.values()) / 60:.1f} min in all", file=sys.stderr, flush=True)
             return result
 
         timed("check", stages.check_parties, run)
