@@ -107,13 +107,13 @@ class Batches:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index: Tensor) -> "Batches":
+    def __getitem__(self, index: Tensor | slice) -> "Batches":
         truth = {name: known[index] for name, known in self.truth.items()}
         return Batches(self.values[index], self.present[index], self.phase[index], self.sequence[index], truth)
 
     def some(self, number: int) -> "Batches":
-        """This many of them, drawn one by one by PyTorch's generator."""
-        return self[torch.randint(len(self), (number,))]
+        """This many of them, drawn one by one by PyTorch's generator; of none, none."""
+        return self[torch.randint(len(self), (number,))] if len(self) else self
 
 
 Loss = Callable[[Batches], Tensor]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from real2sim.material import Material
@@ -34,11 +35,11 @@ def joint(material: Material, *, plan: Plan, critic: str, reader: str) -> Traine
         conversion = conversion_of(material, simulated, network.converter, plan=plan, critic=critic, reader=reader)
 
         def content_loss(batch: Batches) -> Tensor:
-            value = network.reader.loss(batch.values, batch)
-            if not len(labelled):
-                return value
             few = labelled.some(FEW)
-            return value + plan.labels * phase_loss(network.reader.encoder.phases(few.values), few.phase)
+            parts = [len(batch), len(few)]
+            simulated_content, named = network.reader.encoder(torch.cat([batch.values, few.values])).split(parts)
+            told = plan.labels * phase_loss(network.reader.encoder.head(named), few.phase)
+            return network.reader.loss(simulated_content, batch) + told
 
         held_out = Batches.of(simulated.validation)
         curve = conversion.fit(held_out, material.checkpoint, whole=network, beside=content_loss)

@@ -46,8 +46,7 @@ def coral(material: Material, *, start: str) -> Trained:
         train = Batches.of(simulated.train)
 
         def losses(batch: Batches) -> Tensor:
-            features = network.rnn(batch.values)[0]
-            foreign = network.rnn(recordings.some(len(batch)).values)[0]
+            features, foreign = _features(network, batch, recordings)
             distance = covariance_distance(features.flatten(0, 1), foreign.flatten(0, 1))
             return torch.stack([phase_loss(network.head(features), batch.phase), distance])
 
@@ -108,8 +107,7 @@ def dann(material: Material, *, start: str) -> Trained:
         def loss(batch: Batches) -> Tensor:
             strength = STRENGTH * (2 / (1 + torch.exp(-STEEPNESS * network.step / steps)) - 1)
             network.step += 1
-            features = recogniser.rnn(batch.values)[0]
-            foreign = recogniser.rnn(recordings.some(len(batch)).values)[0]
+            features, foreign = _features(recogniser, batch, recordings)
             phases = phase_loss(recogniser.head(features), batch.phase)
             return phases + network.domain_loss(features, foreign, float(strength))
 
@@ -122,6 +120,11 @@ def _parts(material: Material, start: str) -> tuple[Simulated, Batches, Recognis
     simulated, network = material.simulated(), copy.deepcopy(material.network(start))
     assert isinstance(network, Recogniser)
     return simulated, Batches.of(material.recordings(simulated.statistics)), network
+
+
+def _features(network: Recogniser, batch: Batches, recordings: Batches) -> tuple[Tensor, ...]:
+    """Features (B, W, 2H) of a simulated batch, and of as many windows of recordings."""
+    return network.rnn(torch.cat([batch.values, recordings.some(len(batch)).values]))[0].chunk(2)
 
 
 @cache

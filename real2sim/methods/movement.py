@@ -82,9 +82,8 @@ class MovementReader(nn.Module):
         self.height = nn.Linear(sizes.content, 1)
         self.four_part = nn.Linear(sizes.content, 4)
 
-    def loss(self, values: Tensor, batch: Batches, *, rich: bool = True) -> Tensor:
-        """How badly windows (B, W, C) are read as the movement of a simulated batch."""
-        z_c = self.encoder(values)
+    def loss(self, z_c: Tensor, batch: Batches, *, rich: bool = True) -> Tensor:
+        """How badly content (B, W, Zc) is read as the movement of a simulated batch."""
         value = phase_loss(self.encoder.head(z_c), batch.phase)
         if not rich:
             return value
@@ -102,7 +101,9 @@ def content(material: Material, *, plan: Plan) -> Trained:
         network = new_reader(simulated, plan)
         curve = fit(
             network,
-            lambda batch: network.loss(_turned(network, mountings, batch, plan), batch, rich=plan.rich),
+            lambda batch: network.loss(
+                network.encoder(_turned(network, mountings, batch, plan)), batch, rich=plan.rich
+            ),
             Batches.of(simulated.train),
             Batches.of(simulated.validation),
             material.settings(CONTENT),
@@ -137,33 +138,31 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
     """
     simulated = material.simulated()
     mountings = Mountings.of(simulated.statistics)
-    labelled = Batches.of(material.labelled(simulated.statistics).windows) if plan.labels else None
-    recordings = Batches.of(material.recordings(simulated.statistics)) if plan.unlabelled else None
+    train = Batches.of(simulated.train)
+    labelled = Batches.of(material.labelled(simulated.statistics).windows) if plan.labels else train[:0]
+    recordings = Batches.of(material.recordings(simulated.statistics)) if plan.unlabelled else train[:0]
     settings = material.settings(ADAPTATION)
     with reproducible(material.seed):
         network = copy.deepcopy(material.network(start))
         assert isinstance(network, MovementReader)
         teachers = Teachers(network, material.network(adviser) if adviser else None)
-        steps = settings.steps(len(simulated.train))
+        steps = settings.steps(len(train))
 
         def loss(batch: Batches) -> Tensor:
-            value = network.loss(_turned(network, mountings, batch, plan), batch, rich=plan.rich)
-            if labelled is not None and len(labelled):
-                few = labelled.some(FEW)
-                read = network.encoder.phases(_turned(network, mountings, few, plan))
-                value = value + plan.labels * phase_loss(read, few.phase)
-            if recordings is not None:
-                some = recordings.some(UNLABELLED)
-                read = network.encoder.phases(_turned(network, mountings, some, plan))
-                weight = plan.unlabelled * min(1.0, 3.0 * float(teachers.step) / steps)
-                value = value + weight * teachers.disagreement(some.values, read)
-                teachers.follow(network)
-            return value
+            parts = batch, labelled.some(FEW), recordings.some(UNLABELLED)
+            shown = torch.cat([_turned(network, mountings, part, plan) for part in parts])
+            simulated_content, *others = network.encoder(shown).split([len(part) for part in parts])
+            named, unnamed = map(network.encoder.head, others)
+            told = plan.labels * phase_loss(named, parts[1].phase)
+            weight = plan.unlabelled * min(1.0, 3.0 * float(teachers.step) / steps)
+            taught = weight * teachers.disagreement(parts[2].values, unnamed)
+            teachers.follow(network)
+            return network.loss(simulated_content, batch, rich=plan.rich) + told + taught
 
         curve = fit(
             network,
             loss,
-            Batches.of(simulated.train),
+            train,
             None,
             settings,
             companions={"teacher": teachers},
@@ -201,4 +200,4 @@ class Teachers(nn.Module):
         if self.adviser is not None:
             told = 0.5 * (told + self.adviser(values).softmax(-1))
         sure = told.max(-1).values > SURE
-        return (-(told * functional.log_softmax(read, -1)).sum(-1) * sure).mean()
+        return (-(told * functional.log_softmax(read, -1)).sum(-1) * sure).sum() / max(1, sure.numel())

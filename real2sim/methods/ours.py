@@ -79,14 +79,12 @@ class Critics:
         for network in (self.judging, self.recogniser):
             network.requires_grad_(False)
 
-    def of_movement(self, decoded: Tensor, batch: Batches) -> Tensor:
-        """How badly they read the movement of a simulated batch."""
-        movement = self.judging.loss(decoded, batch, rich=self.rich)
-        return movement + phase_loss(self.recogniser(decoded), batch.phase)
-
-    def of_phases(self, decoded: Tensor, told: Tensor) -> Tensor:
-        """How badly phases are read that have these probabilities (B, W, 2)."""
-        return -(told * self.recogniser(decoded).log_softmax(-1)).sum(-1).mean()
+    def misread(self, kept: Tensor, batch: Batches, shown: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+        """How badly they read the movement of a simulated batch, and phases that have these probabilities (N, W, 2)."""
+        of_kept, of_shown = self.recogniser(torch.cat([kept, shown])).split([len(kept), len(shown)])
+        movement = self.judging.loss(self.judging.encoder(kept), batch, rich=self.rich)
+        disagreement = -(told * of_shown.log_softmax(-1)).sum() / max(1, told[..., 0].numel())
+        return movement + phase_loss(of_kept, batch.phase), disagreement
 
 
 class Growth(nn.Module):
@@ -112,7 +110,7 @@ class Conversion:
     Args:
         network: Its content encoder is left alone.
         windows: Simulated, to train on.
-        recordings: Windows without labels; none where the plan has no use for them.
+        recordings: Windows without labels; there may be none.
         statistics: Scale of both.
         plan: How.
         critics: Say how badly decoded windows are read.
@@ -123,7 +121,7 @@ class Conversion:
         self,
         network: TwoEncoderVAE,
         windows: Batches,
-        recordings: Batches | None,
+        recordings: Batches,
         statistics: Statistics,
         plan: Plan,
         critics: Critics,
@@ -139,19 +137,19 @@ class Conversion:
     def loss(self, batch: Batches) -> Tensor:
         """L_recon + L_KLD + lambda * L_MINE, and how badly content is kept under other styles and in recordings."""
         source, target, example = self._crossing(batch)
-        z_c = self.network.content(source)
+        people = self.recordings.some(len(batch)).values
+        z_c, of_people = self.network.content(torch.cat([source, people])).split([len(source), len(people)])
         mu, log_var = self.network.style(example)
         z_s = sample(mu, log_var)
         error = (self.network.decode(z_c, z_s) - target).square() * batch.present
         value = error.sum() / batch.present.sum() + divergence_weight(batch) * divergence(mu, log_var)
         value = value + self.independence(z_c, z_s)
+        kept = self.network.decode(z_c, z_s[torch.randperm(len(z_s))])
+        shown = self.network.decode(of_people, z_s.detach()[: len(people)])
+        told = self.network.content.head(of_people).softmax(-1).detach()
+        misread, disagreement = self.critics.misread(kept, batch, shown, told)
         grown = self.growth() if self.plan.gradual else 1.0
-        if self.plan.kept:
-            decoded = self.network.decode(z_c, z_s[torch.randperm(len(z_s))])
-            value = value + grown * self.plan.kept * self.critics.of_movement(decoded, batch)
-        if self.recordings is not None:
-            value = value + grown * self.plan.agreement * self._disagreement(self.recordings, z_s.detach())
-        return value
+        return value + grown * (self.plan.kept * misread + self.plan.agreement * disagreement)
 
     def fit(
         self, held_out: Batches, checkpoint: Path, *, whole: nn.Module | None = None, beside: Loss | None = None
@@ -174,13 +172,6 @@ class Conversion:
             companions={**self.independence.parts, "growth": self.growth},
             checkpoint=checkpoint,
         )
-
-    def _disagreement(self, recordings: Batches, z_s: Tensor) -> Tensor:
-        """How badly some recordings, decoded under these styles (B, Zs), are read as the phases of their content."""
-        some = recordings.some(len(z_s))
-        z_c = self.network.content(some.values)
-        told = self.network.content.head(z_c).softmax(-1).detach()
-        return self.critics.of_phases(self.network.decode(z_c, z_s), told)
 
     def _crossing(self, batch: Batches) -> tuple[Tensor, Tensor, Tensor]:
         """What content is read from, what is to be decoded, and what style is read from, each (B, W, C)."""
@@ -222,10 +213,11 @@ def conversion_of(
     judging, recogniser = material.network(critic), material.network(reader)
     assert isinstance(judging, MovementReader)
     assert isinstance(recogniser, Recogniser)
+    train = Batches.of(simulated.train)
     return Conversion(
         network,
-        Batches.of(simulated.train),
-        Batches.of(material.recordings(simulated.statistics)) if plan.agreement else None,
+        train,
+        Batches.of(material.recordings(simulated.statistics)) if plan.agreement else train[:0],
         simulated.statistics,
         plan,
         Critics(judging=judging, recogniser=recogniser, rich=plan.rich),

@@ -48,7 +48,7 @@ def conversion(**changes) -> tuple[Conversion, MovementReader, Recogniser]:
     critic, recogniser = MovementReader(SIZES), Recogniser(SIZES)
     network.content.requires_grad_(False)
     critics = Critics(judging=critic, recogniser=recogniser, rich=True)
-    recordings = Batches.of(PEOPLE) if plan.agreement else None
+    recordings = Batches.of(PEOPLE) if plan.agreement else BATCHES[:0]
     return Conversion(network, BATCHES, recordings, STATISTICS, plan, critics, SETTINGS), critic, recogniser
 
 
@@ -137,7 +137,8 @@ def test_kept_content_is_read_as_what_it_is():
     def misread(made, critic) -> float:
         style = torch.zeros(len(BATCHES), 4)
         with torch.no_grad():
-            return float(critic.loss(made.network.decode(made.network.content(BATCHES.values), style), BATCHES))
+            decoded = made.network.decode(made.network.content(BATCHES.values), style)
+            return float(critic.loss(critic.encoder(decoded), BATCHES))
 
     with reproducible(0):
         made, critic, _ = conversion()
@@ -156,7 +157,8 @@ def test_decoded_recordings_are_read_as_their_content():
         with torch.no_grad():
             content = made.network.content(windows.values)
             told = made.network.content.head(content).softmax(-1)
-            return float(made.critics.of_phases(made.network.decode(content, style), told))
+            shown = made.network.decode(content, style)
+            return float(made.critics.misread(BATCHES.values, BATCHES, shown, told)[1])
 
     def trained(agreement: float) -> float:
         with reproducible(0):
