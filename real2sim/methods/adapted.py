@@ -4,7 +4,6 @@ Both go on from a recogniser of the simulation. Their weights were chosen by the
 validation windows and by what they reach in their own terms, never by labels of recordings (docs/real2sim.md).
 
 References:
-    Sun and Saenko 2016, "Deep CORAL: Correlation Alignment for Deep Domain Adaptation", ECCV workshops.
     Ganin et al. 2016, "Domain-Adversarial Training of Neural Networks", JMLR 17(59), section 5.2.2 (schedule).
 """
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from real2sim.correlation import calibrated, covariance_distance
 from real2sim.material import Material, Simulated
 from real2sim.method import Model, Row, Trained
 from real2sim.methods.recognisers import RANDOMISED, going_on
@@ -24,15 +24,8 @@ from real2sim.training import Batches, TrainingSettings, fit, phase_loss
 
 SETTINGS = TrainingSettings(epochs=7, learning_rate=1e-3)
 CORAL_SHARE = 3.0  # of the term over the phases' loss, at the start; it ends at .4, and larger unlearns phases
-CALIBRATION = 8  # batches that the weight of the term is calibrated on
 STRENGTH = 0.3  # of the reversed gradient at the end
 STEEPNESS = 10.0  # of the schedule by which the adversary gains weight
-
-
-def covariance_distance(one: Tensor, other: Tensor) -> Tensor:
-    """Squared distance of the covariances of (N, d) and (M, d) features, over 4 d^2."""
-    difference = torch.cov(one.T) - torch.cov(other.T)
-    return (difference**2).sum() / (4 * one.shape[1] ** 2)
 
 
 def coral(material: Material, *, start: str) -> Trained:
@@ -45,20 +38,18 @@ def coral(material: Material, *, start: str) -> Trained:
     with reproducible(material.seed):
         train = Batches.of(simulated.train)
 
-        def losses(batch: Batches) -> Tensor:
+        def losses(batch: Batches) -> tuple[Tensor, Tensor]:
             features, foreign = _features(network, batch, recordings)
-            distance = covariance_distance(features.flatten(0, 1), foreign.flatten(0, 1))
-            return torch.stack([phase_loss(network.head(features), batch.phase), distance])
+            return phase_loss(network.head(features), batch.phase), covariance_distance(features, foreign)
 
-        with torch.no_grad():
-            of_batches = [losses(train.some(SETTINGS.batch)) for _ in range(CALIBRATION)]
-        phases, distance = torch.stack(of_batches).mean(0)
-        weights = torch.stack([torch.ones(()), CORAL_SHARE * phases / distance])
-        settings = material.settings(SETTINGS)
-        curve = fit(
-            network, lambda batch: weights @ losses(batch), train, None, settings, checkpoint=material.checkpoint
-        )
-    notes = {"curve": curve, "weight": float(weights[1]), **simulated.notes}
+        weight = calibrated(losses, train, CORAL_SHARE)
+
+        def loss(batch: Batches) -> Tensor:
+            phases, distance = losses(batch)
+            return phases + weight * distance
+
+        curve = fit(network, loss, train, None, material.settings(SETTINGS), checkpoint=material.checkpoint)
+    notes = {"curve": curve, "weight": weight, **simulated.notes}
     return Trained(network=network, statistics=simulated.statistics, notes=notes)
 
 

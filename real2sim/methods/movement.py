@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from real2sim.correlation import calibrated, covariance_distance
 from real2sim.material import Material, Simulated
 from real2sim.method import Trained
 from real2sim.mountings import Mountings
@@ -19,7 +20,7 @@ HEIGHT_WEIGHT = 20.0  # a height is within 0.4 to 1: its squared error is about 
 FOUR_PART_WEIGHT = 0.5
 FEW = 32  # labelled windows beside a batch of simulated ones
 UNLABELLED = 64
-SURE = 0.9  # how sure the teachers must be of a sample's phase
+SURE = 0.95  # how sure the teachers must be together of a sample's phase
 SLOWNESS = 0.99  # of the slow average, a step
 
 
@@ -39,6 +40,8 @@ class Plan:
         features: Of content, which a bilinear decoder mixes into channels; 0 for a recurrent decoder.
         labels: Weight of the labels in what the content encoder learns; 0 leaves them out.
         unlabelled: Weight of the teachers; 0 leaves the unlabelled recordings out.
+        correlation: Of the distance between the covariances of content in simulation and in recordings without labels,
+            weighted, over the phases' loss when the adaptation starts; 0 leaves it out.
         advised: A recogniser adapted to the recordings, with the same labels, is one of the teachers.
         mine: The independence term.
         learn_weights: The decoder's weights of the two latents are learnt.
@@ -55,9 +58,15 @@ class Plan:
     features: int = 16
     labels: float = 3.0
     unlabelled: float = 2.0
+    correlation: float = 3.0
     advised: bool = True
     mine: MineSettings = field(default_factory=MineSettings)
     learn_weights: bool = True
+
+    @property
+    def sees_recordings(self) -> bool:
+        """The content encoder learns from recordings without labels."""
+        return bool(self.unlabelled or self.correlation)
 
 
 def sizes_of(simulated: Simulated, plan: Plan) -> Sizes:
@@ -140,24 +149,34 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
     mountings = Mountings.of(simulated.statistics)
     train = Batches.of(simulated.train)
     labelled = Batches.of(material.labelled(simulated.statistics).windows) if plan.labels else train[:0]
-    recordings = Batches.of(material.recordings(simulated.statistics)) if plan.unlabelled else train[:0]
+    recordings = Batches.of(material.recordings(simulated.statistics)) if plan.sees_recordings else train[:0]
     settings = material.settings(ADAPTATION)
     with reproducible(material.seed):
         network = copy.deepcopy(material.network(start))
         assert isinstance(network, MovementReader)
+        encoder = network.encoder
         teachers = Teachers(network, material.network(adviser) if adviser else None)
         steps = settings.steps(len(train))
 
+        def untaught(batch: Batches) -> tuple[Tensor, Tensor]:
+            z_c, foreign = encoder(torch.cat([batch.values, recordings.some(len(batch)).values])).chunk(2)
+            return phase_loss(encoder.head(z_c), batch.phase), covariance_distance(z_c, foreign)
+
+        correlation = calibrated(untaught, train, plan.correlation) if plan.correlation else 0.0
+
         def loss(batch: Batches) -> Tensor:
-            parts = batch, labelled.some(FEW), recordings.some(UNLABELLED)
+            few, some = labelled.some(FEW), recordings.some(UNLABELLED)
+            parts = batch, few, some
             shown = torch.cat([_turned(network, mountings, part, plan) for part in parts])
-            simulated_content, *others = network.encoder(shown).split([len(part) for part in parts])
-            named, unnamed = map(network.encoder.head, others)
-            told = plan.labels * phase_loss(named, parts[1].phase)
-            weight = plan.unlabelled * min(1.0, 3.0 * float(teachers.step) / steps)
-            taught = weight * teachers.disagreement(parts[2].values, unnamed)
-            teachers.follow(network)
-            return network.loss(simulated_content, batch, rich=plan.rich) + told + taught
+            z_c, named, unnamed = encoder(shown).split([len(part) for part in parts])
+            value = network.loss(z_c, batch, rich=plan.rich)
+            value = value + plan.labels * phase_loss(encoder.head(named), few.phase)
+            if len(recordings):
+                weight = plan.unlabelled * min(1.0, 3.0 * float(teachers.step) / steps)
+                value = value + weight * teachers.disagreement(some.values, encoder.head(unnamed))
+                value = value + correlation * covariance_distance(z_c, unnamed)
+                teachers.follow(network)
+            return value
 
         curve = fit(
             network,
@@ -195,9 +214,13 @@ class Teachers(nn.Module):
             slow.lerp_(fast, 1.0 - SLOWNESS)
 
     def disagreement(self, values: Tensor, read: Tensor) -> Tensor:
-        """Cross-entropy of logits (B, W, 2) against the teachers' mean reading of (B, W, C), where that is sure."""
-        told = self.network.encoder.phases(values).softmax(-1)
+        """Cross-entropy of logits (B, W, 2) against the teachers' reading of (B, W, C), where that is sure.
+
+        Their probabilities are multiplied, so that each says as much as it is sure.
+        """
+        told = self.network.encoder.phases(values).log_softmax(-1)
         if self.adviser is not None:
-            told = 0.5 * (told + self.adviser(values).softmax(-1))
+            told = told + self.adviser(values).log_softmax(-1)
+        told = told.softmax(-1)
         sure = told.max(-1).values > SURE
-        return (-(told * functional.log_softmax(read, -1)).sum(-1) * sure).sum() / max(1, sure.numel())
+        return (-(told * functional.log_softmax(read, -1)).sum(-1) * sure).mean()

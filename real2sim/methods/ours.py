@@ -8,7 +8,8 @@ What is added to the paper's model, each for one reason:
 - *Labels* are learnt beside the simulation instead of after it, so that the few do not overwrite the many, and the
   unlabelled recordings teach through a slow average of the network (mean teacher) and a recogniser that CORAL has
   adapted to them and that was fine-tuned on the same labels: two that have learnt differently are seldom sure of the
-  same mistake.
+  same mistake, and each is heard as much as it is sure.
+- *Correlation*: contents of recordings and of simulation have the same covariance (CORAL, of the latents).
 - *Crossed mountings*: the decoder gets the content of a window and the style of another window of that repetition
   with the devices mounted otherwise, and is to give the first window in the second mounting. No style can carry
   content that way, and no content a mounting.
@@ -249,7 +250,7 @@ def finished(material: Material, simulated: Simulated, network: TwoEncoderVAE, c
 
 
 START = ("content", "rich", "turned", "gravity")  # what of a plan the content encoder of the simulation depends on
-ADAPTED = (*START, "labels", "unlabelled", "advised")  # and those that the adapted one does
+ADAPTED = (*START, "labels", "unlabelled", "correlation", "advised")  # and those that the adapted one does
 
 
 def two_encoder_model(name: str, reader: Model, plan: Plan) -> Model:

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from real2sim.method import AMOUNT, Model
-from real2sim.methods.adapted import Adversarial, covariance_distance
+from real2sim.methods.adapted import Adversarial
 from real2sim.methods.cyclegan import CycleTranslator
 from real2sim.methods.ours import OURS
 from real2sim.networks import Recogniser, Sizes
@@ -80,13 +79,6 @@ def test_rows_are_put_in_the_order_of_the_table():
 def test_a_model_cannot_see_more_than_it_says():
     with pytest.raises(ValueError, match=r"uses nothing, yet needs two-encoder: labels"):
         Model(name="liar", train=lambda material: None, needs=(OURS.converter,))  # type: ignore[arg-type]
-
-
-def test_covariances_are_compared_as_published():
-    rng = np.random.default_rng(0)
-    one, other = rng.normal(size=(50, 4)), rng.normal(size=(30, 4)) * 2
-    expected = ((np.cov(one.T) - np.cov(other.T)) ** 2).sum() / (4 * 4**2)
-    assert float(covariance_distance(torch.as_tensor(one), torch.as_tensor(other))) == pytest.approx(expected)
 
 
 def test_the_adversary_learns_to_tell_and_the_features_to_hide():

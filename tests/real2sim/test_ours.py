@@ -230,14 +230,22 @@ def test_the_teacher_follows_slowly_and_says_only_what_it_is_sure_of():
     assert teacher.disagreement(BATCHES.values, read).item() > 0.1
 
 
-@pytest.mark.parametrize(("bias", "told"), [([0.0, 20.0], True), ([20.0, 0.0], False), ([0.0, 1.0], False)])
-def test_teachers_that_are_not_sure_of_the_same_say_nothing(bias, told):
-    adviser = Recogniser(SIZES)
-    teachers = Teachers(MovementReader(SIZES), adviser)
+@pytest.mark.parametrize(
+    ("own", "advice", "told"),
+    [
+        ([0.0, 20.0], [0.0, 20.0], True),
+        ([0.0, 20.0], [20.0, 0.0], False),
+        ([0.0, 20.0], [0.0, 0.0], True),
+        ([0.0, 2.0], [0.0, 2.0], True),
+        ([0.0, 2.0], [0.0, 0.0], False),
+    ],
+)
+def test_teachers_say_what_they_are_sure_of_together(own, advice, told):
+    teachers = Teachers(MovementReader(SIZES), Recogniser(SIZES))
     with torch.no_grad():
-        for head, of in ((teachers.network.encoder.head, [0.0, 20.0]), (teachers.adviser.head, bias)):
+        for head, bias in ((teachers.network.encoder.head, own), (teachers.adviser.head, advice)):
             head.weight.zero_()
-            head.bias.copy_(torch.tensor(of))
+            head.bias.copy_(torch.tensor(bias))
     read = torch.zeros(*BATCHES.values.shape[:2], 2)
     assert (teachers.disagreement(BATCHES.values, read).item() > 0.1) is told
 
@@ -267,7 +275,13 @@ def test_a_movement_reader_is_saved_with_its_heads_and_what_it_sees(tmp_path, de
 
 @pytest.mark.parametrize(
     ("changes", "shared"),
-    [({"rich": False}, 0), ({"gravity": False}, 0), ({"unlabelled": 0.0}, 1), ({"kept": 0.0}, 2)],
+    [
+        ({"rich": False}, 0),
+        ({"gravity": False}, 0),
+        ({"unlabelled": 0.0}, 1),
+        ({"correlation": 0.0}, 1),
+        ({"kept": 0.0}, 2),
+    ],
     ids=str,
 )
 def test_plans_share_the_networks_that_do_not_differ(changes, shared):
