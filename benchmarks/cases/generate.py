@@ -21,9 +21,9 @@ SHARDS = 20  # or more are made, so that both jobs are busy to the end
 def measure(reps: int) -> dict[str, float]:
     """Wall time of a dataset with one and two jobs against raw native stepping of the same models on two threads.
 
-    Stepping is timed right before and right after the dataset is made with two jobs, as a shared machine is not always
-    equally fast. What several mountings and few repetitions cost is measured in processor time, with a tenth of the
-    repetitions.
+    A shared machine is not always equally fast, so whatever is compared stands between two runs of what it is compared
+    with: the dataset between two of stepping and two of a tenth of the repetitions, four mountings between two of one.
+    What they and few repetitions cost is measured in processor time.
     """
     from generators.recipe import Recipe
 
@@ -31,12 +31,15 @@ def measure(reps: int) -> dict[str, float]:
     tenth = max(60, reps // 10)
     shard = min(recipe.shard_repetitions, max(1, reps // SHARDS))
     sample = _sample(recipe, size=min(reps, 400))
+    first = _run(tenth, 2)
     before = _raw_stepping(recipe, sample)
     two = _run(reps, 2, shard_repetitions=shard)
     after = _raw_stepping(recipe, sample)
     raw, raw_cpu = 0.5 * (before + after)
+    second = _run(tenth, 2)
+    worn_by_four = _run(tenth, 2, mountings=4)
+    third = _run(tenth, 2)
     one = _run(reps, 1, shard_repetitions=shard)
-    alone, worn_by_four = (_run(tenth, 2, mountings=mountings) for mountings in (1, 4))
     return {
         "repetitions": reps,
         "wall_s_2_jobs": two["seconds"],
@@ -47,16 +50,21 @@ def measure(reps: int) -> dict[str, float]:
         "raw_after_over_before_ratio": after[0] / before[0],
         "start_s": two["start_s"],
         "cpu_ms_a_repetition": 1e3 * two["cpu_s"] / reps,
-        "cost_flat_ratio": (two["cpu_s"] / reps) / (alone["cpu_s"] / tenth),
-        "four_mountings_ratio": worn_by_four["cpu_s"] / alone["cpu_s"],
-        "four_mountings_wall_ratio": worn_by_four["seconds"] / alone["seconds"],
-        "four_mountings_bytes_ratio": worn_by_four["bytes"] / alone["bytes"],
-        "values_not_finite": sum(run["not_finite"] for run in (two, one, alone, worn_by_four)),
+        "cost_flat_ratio": (two["cpu_s"] / reps) / (_mean("cpu_s", first, second) / tenth),
+        "tenth_after_over_before_ratio": second["cpu_s"] / first["cpu_s"],
+        "four_mountings_ratio": worn_by_four["cpu_s"] / _mean("cpu_s", second, third),
+        "four_mountings_wall_ratio": worn_by_four["seconds"] / _mean("seconds", second, third),
+        "four_mountings_bytes_ratio": worn_by_four["bytes"] / second["bytes"],
+        "values_not_finite": sum(run["not_finite"] for run in (first, two, second, worn_by_four, third, one)),
         "same_digest": float(one["digest"] == two["digest"]),
         "bytes_a_repetition": two["bytes"] / reps,
         "parent_peak_mb": two["parent_mb"],
         "worker_peak_mb": max(two["workers_mb"]),
     }
+
+
+def _mean(figure: str, *runs: dict[str, Any]) -> float:
+    return sum(run[figure] for run in runs) / len(runs)
 
 
 def _run(reps: int, jobs: int, shard_repetitions: int = 60, mountings: int = 1) -> dict[str, Any]:
