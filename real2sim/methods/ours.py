@@ -59,7 +59,7 @@ from real2sim.training import (
 )
 from real2sim.windows import Statistics
 
-CONVERTER = TrainingSettings(epochs=14, patience=14)
+CONVERTER = TrainingSettings(epochs=7)
 
 
 @dataclass(frozen=True, kw_only=True)
