@@ -48,21 +48,23 @@ class Mountings:
 
     def turned(self, values: Tensor, present: Tensor, turns: ListLike[Tensor]) -> Tensor:
         """Windows (B, W, C) with each device in turned axes; what is missing stays missing."""
-        measured = values * self.std + self.mean
-        result = measured.clone()
+        channels = len(self.mean)
+        map_ = torch.eye(channels).repeat(len(values), 1, 1)
         for columns, turn in zip(self.triads, turns, strict=True):
             for first in columns:
                 axes = slice(first, first + 3)
-                result[..., axes] = torch.einsum("bij,bwj->bwi", turn, measured[..., axes])
-        return (result - self.mean) / self.std * present
+                map_[:, axes, axes] = turn.mT
+        moved = self.mean @ map_ - self.mean
+        return torch.baddbmm(moved[:, None] / self.std, values, self.std[:, None] * map_ / self.std) * present
 
 
 def _rotation(vector: Tensor) -> Tensor:
-    """Rotation vectors (B, 3) to matrices (B, 3, 3)."""
+    """Rotation vectors (B, 3) to matrices (B, 3, 3), by Rodrigues' formula."""
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1)
-    return torch.linalg.matrix_exp(cross.reshape(-1, 3, 3))
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    turns = vector.norm(dim=-1)[:, None, None] / (2 * torch.pi)
+    return torch.eye(3) + torch.sinc(2 * turns) * cross + 0.5 * torch.sinc(turns).square() * cross @ cross
 
 
 class AlongGravity(nn.Module):

@@ -151,10 +151,10 @@ class BilinearDecoder(nn.Module):
         )
 
     def forward(self, z_c: Tensor, z_s: Tensor) -> Tensor:
-        """Content (B, W, Zc) and style (B, Zs) to (B, W, C)."""
+        """Content (B, W, Zc) and style (..., B, Zs) to (..., B, W, C)."""
         content = functional.pad(z_c.transpose(1, 2), (REACH, REACH), mode="replicate")
         features = functional.pad(self.around(content).transpose(1, 2), (0, 1), value=1.0)
-        return features @ self.mixture(z_s).unflatten(1, (features.shape[-1], -1))
+        return features @ self.mixture(z_s).unflatten(-1, (features.shape[-1], -1))
 
 
 class OneEncoderVAE(nn.Module):
@@ -200,11 +200,14 @@ class TwoEncoderVAE(nn.Module):
         self.register_buffer("fixed_style", torch.zeros(sizes.style))
 
     def decode(self, z_c: Tensor, z_s: Tensor) -> Tensor:
-        """Content (B, W, Zc) and style (B, Zs) to windows (B, W, C)."""
+        """Content (B, W, Zc) and style (..., B, Zs), several styles where there are more axes, to (..., B, W, C)."""
         z_c, z_s = self.content_weight * z_c, self.style_weight * z_s
         if isinstance(self.decoder, BilinearDecoder):
             return self.decoder(z_c, z_s)
-        return self.decoder(torch.cat([z_c, z_s[:, None].expand(-1, z_c.shape[1], -1)], dim=-1))
+        windows, samples = z_s.shape[:-1], z_c.shape[1]
+        style = z_s[..., None, :].expand(*windows, samples, -1)
+        both = torch.cat([z_c.expand(*windows, samples, -1), style], dim=-1)
+        return self.decoder(both.flatten(0, -3)).unflatten(0, windows)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """A window through its own content and the mean of its own style, (B, W, C)."""

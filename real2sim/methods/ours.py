@@ -142,10 +142,10 @@ class Conversion:
         z_c, of_people = self.network.content(torch.cat([source, people])).split([len(source), len(people)])
         mu, log_var = self.network.style(example)
         z_s = sample(mu, log_var)
-        error = (self.network.decode(z_c, z_s) - target).square() * batch.present
+        own, kept = self.network.decode(z_c, torch.stack([z_s, z_s[torch.randperm(len(z_s))]]))
+        error = (own - target).square() * batch.present
         value = error.sum() / batch.present.sum() + divergence_weight(batch) * divergence(mu, log_var)
         value = value + self.independence(z_c, z_s)
-        kept = self.network.decode(z_c, z_s[torch.randperm(len(z_s))])
         shown = self.network.decode(of_people, z_s.detach()[: len(people)])
         told = self.network.content.head(of_people).softmax(-1).detach()
         misread, disagreement = self.critics.misread(kept, batch, shown, told)

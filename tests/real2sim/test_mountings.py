@@ -30,6 +30,18 @@ def test_a_turned_device_measures_vectors_of_the_same_length(values, first):
     assert np.abs(after - before).max() > 0.5
 
 
+def test_turns_are_rotations_by_normal_vectors():
+    torch.manual_seed(0)
+    turn, *_ = Mountings.of(STATISTICS).draw(4000, 0.2)
+    torch.testing.assert_close(turn @ turn.mT, torch.eye(3).expand_as(turn), atol=1e-5, rtol=0.0)
+    angle = torch.arccos(((turn.diagonal(dim1=1, dim2=2).sum(1) - 1) / 2).clamp(-1, 1))
+    assert float(angle.square().mean()) == pytest.approx(3 * 0.2**2, rel=0.05)
+    torch.manual_seed(0)
+    vector = 0.2 * torch.randn(4000, 3)
+    axis = torch.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0], turn[:, 1, 0] - turn[:, 0, 1]], 1)
+    torch.testing.assert_close(axis / (2 * torch.sin(angle) / angle)[:, None], vector, atol=1e-3, rtol=0.0)
+
+
 def test_accelerometer_and_gyroscope_of_a_device_turn_together(values):
     mountings, at = Mountings.of(STATISTICS), [BOTH.index(f"watch_{kind}_x") for kind in ("accel", "gyro")]
     turned = mountings.turned(values, torch.ones_like(values), mountings.draw(6, 1.0))

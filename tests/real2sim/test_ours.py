@@ -213,6 +213,15 @@ def test_windows_that_share_samples_are_decoded_alike_under_one_style():
     assert (first - network.decode(content[:, :40], style[1:])).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("features", [0, 5])
+def test_one_content_is_decoded_under_several_styles_as_under_each(features):
+    network = TwoEncoderVAE(replace(SIZES, features=features)).eval()
+    content, styles = torch.rand(3, 40, 4), torch.rand(2, 3, 4)
+    together = network.decode(content, styles)
+    assert together.shape == (2, 3, 40, len(CHANNELS))
+    torch.testing.assert_close(together, torch.stack([network.decode(content, style) for style in styles]))
+
+
 def test_the_teacher_follows_slowly_and_says_only_what_it_is_sure_of():
     network = MovementReader(SIZES)
     teacher, before = Teachers(network), copy.deepcopy(network.height.weight)
