@@ -6,6 +6,7 @@ rest anew.
 
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -234,7 +235,7 @@ def _options(limits: Limits, silence_s: float | None = None) -> dict[str, Any]:
 def _outcomes(parallel: Parallel, calls: Iterable[Any]) -> Generator[Any, None, None]:
     outcomes: Any = None
     try:
-        with _uninterrupted():
+        with uninterrupted():
             outcomes = parallel(calls)
         for outcome in outcomes:  # noqa: UP028 - it would close the calls before the filter below
             yield outcome
@@ -250,10 +251,22 @@ def _outcomes(parallel: Parallel, calls: Iterable[Any]) -> Generator[Any, None, 
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put an interrupt off until the workers are started: half-started ones are waited for without end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def uninterrupted() -> Iterator[None]:
+    """Puts an interrupt off until the end of the block: workers that are half started are waited for without end.
+
+    The mask is for the workers, which inherit it. This process needs the handler: whatever thread a signal meets,
+    Python has it handled by the main one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # interrupts are not for it
+        return
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
+        if came:
+            signal.raise_signal(signal.SIGINT)

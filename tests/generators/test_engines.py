@@ -1,7 +1,11 @@
 """Where shards are made: Dask workers and array jobs, and what happens when they are lost."""
 
 import dataclasses
+import os
 import random
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from toy import ToyRecipe, make_hanging, make_toy, make_with_error, make_with_ma
 
 from generators.attempts import Failure, Limits
 from generators.cluster import ArrayJob
-from generators.engines import Dask, Sequential, Task, WorkersLost
+from generators.engines import Dask, Sequential, Task, WorkersLost, uninterrupted
 from generators.produce import produce
 from generators.rounds import make_all
 from generators.store import DatasetError, DiskError, verify
@@ -153,3 +157,48 @@ def test_a_shard_is_made_only_for_the_owner_of_the_folder(tmp_path):
     with pytest.raises(DatasetError, match="is owned by process 2, a newer run as this process sees it"):
         make_all(task, [0], Sequential(), made=lambda shard: None)
     assert [path.name for path in tmp_path.iterdir()] == ["produce.lock"]
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """An interrupt raises here, also where whoever started the tests ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_for_the_end_of_the_start_whatever_thread_it_meets(interruptible):
+    done = threading.Event()
+    threading.Thread(target=done.wait, daemon=True).start()
+
+    def start() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            done.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert done.is_set()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_start_without_an_interrupt_leaves_no_trace(interruptible):
+    with uninterrupted():
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_another_thread_starts_workers_too():
+    started = threading.Event()
+
+    def start() -> None:
+        with uninterrupted():
+            started.set()
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert started.is_set()
