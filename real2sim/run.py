@@ -8,10 +8,11 @@ the people are dealt into folds, there is a `fold-F` below `seed-K` for everythi
 import csv
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from generators.store.manifest import versions
 from real2sim.evaluation import Result
 
 
@@ -36,6 +37,7 @@ class Config:
         effort: Factor on the number of epochs; below 1 for a quick look.
         folds: Parts that the people of `real` are dealt into, each of them the test people once; 0 tests on `test`.
         stand_in: The recordings are simulated stand-ins.
+        version: Of this package, which says how networks are trained; empty where it is not installed.
     """
 
     real: str
@@ -56,6 +58,7 @@ class Config:
     effort: float = 1.0
     folds: int = 0
     stand_in: bool = False
+    version: str = field(default_factory=lambda: versions().get("squat-sensor", ""))
 
     def to_json(self) -> str:
         """One key a line."""

@@ -103,6 +103,12 @@ class TestWholeRun:
         with pytest.raises(RunError, match="labels = 10, expected 5"):
             Run.start(finished.folder, config(recordings, simulated, labels=5))
 
+    def test_a_run_of_another_version_is_read_and_not_gone_on_with(self, recordings, simulated, tmp_path):
+        Run(tmp_path, config(recordings, simulated, version="0.0.1")).save()
+        assert Run.open(tmp_path).config.version == "0.0.1"
+        with pytest.raises(RunError, match=r"version = 0\.0\.1, expected "):
+            Run.start(tmp_path, config(recordings, simulated))
+
 
 @pytest.mark.parametrize(
     ("changes", "message"),
