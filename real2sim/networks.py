@@ -140,9 +140,7 @@ class BilinearDecoder(nn.Module):
         self.around = nn.Sequential(
             nn.Conv1d(sizes.content, sizes.hidden, kernel),
             nn.ELU(),
-            nn.Conv1d(sizes.hidden, sizes.hidden, kernel),
-            nn.ELU(),
-            nn.Conv1d(sizes.hidden, sizes.features, 1),
+            nn.Conv1d(sizes.hidden, sizes.features, kernel),
         )
         self.mixture = nn.Sequential(
             nn.Linear(sizes.style, sizes.hidden),
