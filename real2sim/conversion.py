@@ -12,38 +12,54 @@ from real2sim.training import apply, recognise
 from real2sim.windows import Statistics, Windows, cut, stitch, taper
 
 CANDIDATES = 32  # styles that are tried for the simulated domain
+READ = 512  # windows that each of them is judged by
 
 
 @torch.no_grad()
 def choose_style(
-    model: TwoEncoderVAE, recogniser: Recogniser, train: Windows, validation: Windows, rng: np.random.Generator
+    model: TwoEncoderVAE,
+    recogniser: Recogniser,
+    train: Windows,
+    validation: Windows,
+    rng: np.random.Generator,
+    *,
+    recordings: Windows | None = None,
 ) -> tuple[torch.Tensor, float]:
-    """The one style that stands for the simulated domain, chosen with simulated data alone.
+    """The one style that stands for the simulated domain, chosen without a label of a recording.
 
     A style must be one that the decoder knows, so the candidates are those of training windows. The best is the one
-    under which the recogniser, trained on the same simulation, reads the validation windows' phases best.
+    under which the recogniser, trained on the same simulation, reads the validation windows' phases best, and those
+    that content has in recordings.
 
     Args:
         model: Trained.
         recogniser: Trained on the same simulation.
         train, validation: Simulated windows.
-        rng: Which training windows are candidates.
+        rng: Which windows are candidates, and which are read.
+        recordings: To be read like their content; by default the simulation alone has a say.
 
     Returns:
-        The style (Zs,) and the accuracy under it.
+        The style (Zs,) and the accuracy on simulated windows under it.
     """
-    chosen = rng.choice(len(train), size=min(CANDIDATES, len(train)), replace=False)
-    styles = model.style(torch.as_tensor(train.values[chosen]))[0]
-    some = rng.choice(len(validation), size=min(512, len(validation)), replace=False)
-    content = model.content(torch.as_tensor(validation.values[some]))
-    phase = torch.as_tensor(validation.phase[some])
-    known = phase >= 0
-    scores = []
-    for style in styles:
+
+    def some(windows: Windows, number: int) -> np.ndarray:
+        return rng.choice(len(windows), size=min(number, len(windows)), replace=False)
+
+    def share_read(content: torch.Tensor, phase: torch.Tensor, style: torch.Tensor) -> float:
         read = recogniser(model.decode(content, style.expand(len(content), -1))).argmax(-1)
-        scores.append(float((read == phase)[known].float().mean()))
-    best = int(np.argmax(scores))
-    return styles[best], scores[best]
+        return float((read == phase)[phase >= 0].float().mean())
+
+    styles = model.style(torch.as_tensor(train.values[some(train, CANDIDATES)]))[0]
+    seen = some(validation, READ)
+    content, phase = model.content(torch.as_tensor(validation.values[seen])), torch.as_tensor(validation.phase[seen])
+    accuracies = np.array([share_read(content, phase, style) for style in styles])
+    scores = accuracies
+    if recordings is not None:
+        content = model.content(torch.as_tensor(recordings.values[some(recordings, READ)]))
+        phase = model.content.head(content).argmax(-1)
+        scores = accuracies + [share_read(content, phase, style) for style in styles]
+    best = int(scores.argmax())
+    return styles[best], float(accuracies[best])
 
 
 def read_converted(

@@ -18,7 +18,8 @@ What is added to the paper's model, each for one reason:
   weight only while the decoder learns to follow the style; at full weight from the start it may never learn to, and
   invents signals for the recognisers that differ from window to window.
 - *Agreement*: what is decoded from recordings without labels must be read as the phases that their content has. The
-  decoder learns to speak of people, too, whose content is not quite that of the simulation.
+  decoder learns to speak of people, too, whose content is not quite that of the simulation. The style in which it
+  finally speaks is chosen by that as well.
 - *A bilinear decoder* sees the content around a sample and the style, not the window: windows of equal content agree.
 
 References:
@@ -236,14 +237,18 @@ def converter(material: Material, *, plan: Plan, encoder: str, critic: str, read
         network.content = copy.deepcopy(reading.encoder).requires_grad_(False)
         conversion = conversion_of(material, simulated, network, plan=plan, critic=critic, reader=reader)
         curve = conversion.fit(Batches.of(simulated.validation), material.checkpoint)
-    return finished(material, simulated, network, curve, reader)
+    return finished(material, simulated, network, curve, plan=plan, reader=reader)
 
 
-def finished(material: Material, simulated: Simulated, network: TwoEncoderVAE, curve: Curve, reader: str) -> Trained:
-    """Fixes the style under which the reader reads simulated phases best, of those of some training windows."""
+def finished(
+    material: Material, simulated: Simulated, network: TwoEncoderVAE, curve: Curve, *, plan: Plan, reader: str
+) -> Trained:
+    """Fixes the style under which the reader reads simulated phases and the content of recordings best."""
     recogniser, rng = material.network(reader), np.random.default_rng(material.seed)
     assert isinstance(recogniser, Recogniser)
-    style, accuracy = choose_style(network, recogniser, simulated.train, simulated.validation, rng)
+    recordings = material.recordings(simulated.statistics) if plan.agreement else None
+    train, validation = simulated.train, simulated.validation
+    style, accuracy = choose_style(network, recogniser, train, validation, rng, recordings=recordings)
     network.fixed_style.copy_(style)
     notes = {"curve": curve, "style_accuracy": accuracy, **simulated.notes}
     return Trained(network=network, statistics=simulated.statistics, notes=notes)

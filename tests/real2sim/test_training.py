@@ -242,6 +242,44 @@ def test_what_is_saved_comes_back(kind, tmp_path):
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".safetensors"]
 
 
+class Offset(torch.nn.Module):
+    """A converter whose content is the first channel and whose style, added to it, is the mean; 0 parts the phases."""
+
+    def __init__(self):
+        super().__init__()
+        self.content = torch.nn.Identity()
+        self.content.head = both_signs
+
+    def style(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        return (x.mean(1)[:, :1],)
+
+    def decode(self, z_c: torch.Tensor, z_s: torch.Tensor) -> torch.Tensor:
+        return z_c + z_s[:, None]
+
+
+def both_signs(x: torch.Tensor) -> torch.Tensor:
+    return torch.stack([-x[..., 0], x[..., 0]], -1)
+
+
+def test_the_style_is_one_in_which_recordings_are_read_like_their_content():
+    many = windows(60, 0)
+    train = replace(many, values=np.where(np.arange(len(many.values))[:, None, None] % 4, 3.0, 0.1) + 0 * many.values)
+    clear = replace(many, values=np.where(many.phase[..., None] == 1, 5.0, -5.0) + 0 * many.values)
+    people = replace(clear, values=0.1 * clear.values)
+    alone, accuracy = choose_style(Offset(), both_signs, train, clear, np.random.default_rng(0))  # type: ignore[arg-type]
+    heard, as_good = choose_style(
+        Offset(),  # type: ignore[arg-type]
+        both_signs,  # type: ignore[arg-type]
+        train,
+        clear,
+        np.random.default_rng(0),
+        recordings=people,
+    )
+    assert accuracy == as_good == 1.0
+    assert float(alone) == pytest.approx(3.0)
+    assert float(heard) == pytest.approx(0.1)
+
+
 def test_conversion_keeps_phases_and_takes_the_simulated_style(two_encoder):
     model, _ = two_encoder
     recogniser, _ = training.train_recogniser(windows(60, 0), windows(20, 1), seed=0, settings=QUICK)
