@@ -255,18 +255,19 @@ def uninterrupted() -> Iterator[None]:
     """Puts an interrupt off until the end of the block: workers that are half started are waited for without end.
 
     The mask is for the workers, which inherit it. This process needs the handler: whatever thread a signal meets,
-    Python has it handled by the main one.
+    Python has it handled by the main one, which alone may exchange it.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # interrupts are not for it
-        return
+    handler = signal.getsignal(signal.SIGINT)
+    held = handler is not None and threading.current_thread() is threading.main_thread()
     came: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    if held:
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
+        if held:
+            signal.signal(signal.SIGINT, handler)
         if came:
             signal.raise_signal(signal.SIGINT)

@@ -23,7 +23,7 @@ def choose_style(
     validation: Windows,
     rng: np.random.Generator,
     *,
-    recordings: Windows | None = None,
+    recordings: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, float]:
     """The one style that stands for the simulated domain, chosen without a label of a recording.
 
@@ -36,13 +36,13 @@ def choose_style(
         recogniser: Trained on the same simulation.
         train, validation: Simulated windows.
         rng: Which windows are candidates, and which are read.
-        recordings: To be read like their content; by default the simulation alone has a say.
+        recordings: Windows (N, W, C) to be read like their content; without any the simulation alone has a say.
 
     Returns:
         The style (Zs,) and the accuracy on simulated windows under it.
     """
 
-    def some(windows: Windows, number: int) -> np.ndarray:
+    def some(windows: Windows | torch.Tensor, number: int) -> np.ndarray:
         return rng.choice(len(windows), size=min(number, len(windows)), replace=False)
 
     def share_read(content: torch.Tensor, phase: torch.Tensor, style: torch.Tensor) -> float:
@@ -54,8 +54,8 @@ def choose_style(
     content, phase = model.content(torch.as_tensor(validation.values[seen])), torch.as_tensor(validation.phase[seen])
     accuracies = np.array([share_read(content, phase, style) for style in styles])
     scores = accuracies
-    if recordings is not None:
-        content = model.content(torch.as_tensor(recordings.values[some(recordings, READ)]))
+    if recordings is not None and len(recordings):
+        content = model.content(recordings[some(recordings, READ)])
         phase = model.content.head(content).argmax(-1)
         scores = accuracies + [share_read(content, phase, style) for style in styles]
     best = int(scores.argmax())

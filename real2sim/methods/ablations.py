@@ -43,7 +43,7 @@ def joint(material: Material, *, plan: Plan, critic: str, reader: str) -> Traine
 
         held_out = Batches.of(simulated.validation)
         curve = conversion.fit(held_out, material.checkpoint, whole=network, beside=content_loss)
-    return finished(material, simulated, network.converter, curve, plan=plan, reader=reader)
+    return finished(material, simulated, conversion, curve)
 
 
 def _joint_model() -> Model:

@@ -237,18 +237,20 @@ def converter(material: Material, *, plan: Plan, encoder: str, critic: str, read
         network.content = copy.deepcopy(reading.encoder).requires_grad_(False)
         conversion = conversion_of(material, simulated, network, plan=plan, critic=critic, reader=reader)
         curve = conversion.fit(Batches.of(simulated.validation), material.checkpoint)
-    return finished(material, simulated, network, curve, plan=plan, reader=reader)
+    return finished(material, simulated, conversion, curve)
 
 
-def finished(
-    material: Material, simulated: Simulated, network: TwoEncoderVAE, curve: Curve, *, plan: Plan, reader: str
-) -> Trained:
-    """Fixes the style under which the reader reads simulated phases and the content of recordings best."""
-    recogniser, rng = material.network(reader), np.random.default_rng(material.seed)
-    assert isinstance(recogniser, Recogniser)
-    recordings = material.recordings(simulated.statistics) if plan.agreement else None
-    train, validation = simulated.train, simulated.validation
-    style, accuracy = choose_style(network, recogniser, train, validation, rng, recordings=recordings)
+def finished(material: Material, simulated: Simulated, conversion: Conversion, curve: Curve) -> Trained:
+    """Fixes the style under which simulated phases and the content of recordings are read best."""
+    network, rng = conversion.network, np.random.default_rng(material.seed)
+    style, accuracy = choose_style(
+        network,
+        conversion.critics.recogniser,
+        simulated.train,
+        simulated.validation,
+        rng,
+        recordings=conversion.recordings.values,
+    )
     network.fixed_style.copy_(style)
     notes = {"curve": curve, "style_accuracy": accuracy, **simulated.notes}
     return Trained(network=network, statistics=simulated.statistics, notes=notes)

@@ -196,6 +196,7 @@ def test_another_thread_starts_workers_too():
 
     def start() -> None:
         with uninterrupted():
+            assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())  # which workers inherit
             started.set()
 
     thread = threading.Thread(target=start)

@@ -265,7 +265,7 @@ def test_the_style_is_one_in_which_recordings_are_read_like_their_content():
     many = windows(60, 0)
     train = replace(many, values=np.where(np.arange(len(many.values))[:, None, None] % 4, 3.0, 0.1) + 0 * many.values)
     clear = replace(many, values=np.where(many.phase[..., None] == 1, 5.0, -5.0) + 0 * many.values)
-    people = replace(clear, values=0.1 * clear.values)
+    people = torch.as_tensor(0.1 * clear.values)
     alone, accuracy = choose_style(Offset(), both_signs, train, clear, np.random.default_rng(0))  # type: ignore[arg-type]
     heard, as_good = choose_style(
         Offset(),  # type: ignore[arg-type]
