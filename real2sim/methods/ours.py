@@ -29,7 +29,7 @@ References:
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -135,23 +135,31 @@ class Conversion:
         self.mountings = Mountings.of(statistics)
         self.independence = Independence(network, plan.mine, windows)
         self._other = _other_window(windows.sequence)
+        self._content_stays = not any(weights.requires_grad for weights in network.content.parameters())
+        self._people = recordings
+        if self._content_stays:
+            self._people = replace(recordings, values=_content(network, recordings.values))
 
     def loss(self, batch: Batches) -> Tensor:
         """L_recon + L_KLD + lambda * L_MINE, and how badly content is kept under other styles and in recordings."""
         source, target, example = self._crossing(batch)
-        people = self.recordings.some(len(batch)).values
-        z_c, of_people = self.network.content(torch.cat([source, people])).split([len(source), len(people)])
+        z_c, of_people = self.network.content(source), self._content_of_people(len(batch))
         mu, log_var = self.network.style(example)
         z_s = sample(mu, log_var)
         own, kept = self.network.decode(z_c, torch.stack([z_s, z_s[torch.randperm(len(z_s))]]))
         error = (own - target).square() * batch.present
         value = error.sum() / batch.present.sum() + divergence_weight(batch) * divergence(mu, log_var)
         value = value + self.independence(z_c, z_s)
-        shown = self.network.decode(of_people, z_s.detach()[: len(people)])
+        shown = self.network.decode(of_people, z_s.detach()[: len(of_people)])
         told = self.network.content.head(of_people).softmax(-1).detach()
         misread, disagreement = self.critics.misread(kept, batch, shown, told)
         grown = self.growth() if self.plan.gradual else 1.0
         return value + grown * (self.plan.kept * misread + self.plan.agreement * disagreement)
+
+    def _content_of_people(self, number: int) -> Tensor:
+        """Content (number, W, Zc) of windows of recordings; read once where the encoder learns no more."""
+        people = self._people.some(number).values
+        return people if self._content_stays else self.network.content(people)
 
     def fit(
         self, held_out: Batches, checkpoint: Path, *, whole: nn.Module | None = None, beside: Loss | None = None
@@ -198,6 +206,12 @@ class Conversion:
             "content_weight": float(self.network.content_weight),
             "style_weight": float(self.network.style_weight),
         }
+
+
+@torch.no_grad()
+def _content(network: TwoEncoderVAE, values: Tensor) -> Tensor:
+    """Content (N, W, Zc) of windows (N, W, C), a few at a time."""
+    return torch.cat([network.content(some) for some in values.split(1024)])
 
 
 def _other_window(sequence: Tensor) -> Callable[[Tensor], Tensor]:
