@@ -4,18 +4,19 @@ from functools import partial
 
 import torch
 
-from real2sim import training
+from real2sim import autoencoding, training
+from real2sim.autoencoding import AUTOENCODER
 from real2sim.material import Material
 from real2sim.method import Model, Row, Trained
 from real2sim.methods.recognisers import RANDOMISED, RAW
 from real2sim.networks import ContentEncoder
-from real2sim.training import AUTOENCODER, FINE_TUNING, TrainingSettings
+from real2sim.training import FINE_TUNING, TrainingSettings
 
 
 def one_encoder(material: Material) -> Trained:
     """Trains the ordinary VAE on the simulation."""
     simulated = material.simulated()
-    network, curve = training.train_one_encoder(
+    network, curve = autoencoding.train_one_encoder(
         simulated.train,
         simulated.validation,
         seed=material.seed,
@@ -59,7 +60,7 @@ def two_encoder(material: Material, *, encoder: str) -> Trained:
     simulated = material.simulated()
     frozen = material.network(encoder)
     assert isinstance(frozen, ContentEncoder)
-    network, curve = training.train_style_and_decoder(
+    network, curve = autoencoding.train_style_and_decoder(
         frozen,
         simulated.train,
         simulated.validation,

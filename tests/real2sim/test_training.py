@@ -14,7 +14,8 @@ import torch
 from synthetic import CHANNELS, sequences, windows
 from torch.distributions import Normal, kl_divergence
 
-from real2sim import training
+from real2sim import autoencoding, training
+from real2sim.autoencoding import MineSettings
 from real2sim.conversion import choose_style, convert
 from real2sim.networks import (
     ContentEncoder,
@@ -26,7 +27,7 @@ from real2sim.networks import (
     load_network,
     save_network,
 )
-from real2sim.training import Batches, MineSettings, TrainingError, TrainingSettings
+from real2sim.training import Batches, TrainingError, TrainingSettings
 from real2sim.windows import Statistics, cut, statistics_of
 
 SIZES = Sizes(channels=3, hidden=16, content=4, style=4)
@@ -40,7 +41,7 @@ def content() -> ContentEncoder:
 
 @pytest.fixture(scope="module")
 def two_encoder(content):
-    return training.train_style_and_decoder(content, windows(60, 0), windows(20, 1), seed=0, settings=QUICK)
+    return autoencoding.train_style_and_decoder(content, windows(60, 0), windows(20, 1), seed=0, settings=QUICK)
 
 
 def accuracy(network: Recogniser, seed: int, **options) -> float:
@@ -81,21 +82,21 @@ def test_masked_values_do_not_count_in_the_reconstruction():
     output = torch.zeros_like(batch.values)
     spoilt = output.clone()
     spoilt[:, :, 2] = 1e3
-    assert training.reconstruction_loss(spoilt, masked) == training.reconstruction_loss(output, masked)
-    assert training.reconstruction_loss(spoilt, batch) > training.reconstruction_loss(output, batch)
+    assert autoencoding.reconstruction_loss(spoilt, masked) == autoencoding.reconstruction_loss(output, masked)
+    assert autoencoding.reconstruction_loss(spoilt, batch) > autoencoding.reconstruction_loss(output, batch)
 
 
 def test_divergence_is_that_of_normal_distributions():
     mu, log_var = torch.randn(2, 6, 3)
     known = kl_divergence(Normal(mu, (0.5 * log_var).exp()), Normal(0.0, 1.0)).sum(1).mean()
-    assert torch.allclose(training.divergence(mu, log_var), known, atol=1e-6)
+    assert torch.allclose(autoencoding.divergence(mu, log_var), known, atol=1e-6)
 
 
 def test_log_variance_is_bounded_for_absurd_inputs():
     encoder = WindowEncoder(3, 8, 4)
     torch.nn.init.constant_(encoder.log_var.bias, 1e6)
     mu, log_var = encoder(torch.full((2, 10, 3), 1e6))
-    assert torch.isfinite(training.divergence(mu, log_var))
+    assert torch.isfinite(autoencoding.divergence(mu, log_var))
 
 
 def test_stage_two_leaves_the_content_encoder_as_it_is(content, two_encoder):
@@ -110,7 +111,7 @@ def test_the_weights_of_the_latents_are_learnt_or_fixed(content, two_encoder):
     assert network.content_weight != 1.0
     assert network.style_weight != 1.0
     assert {"content_weight", "style_weight", "mutual_information"} <= set(curve[0])
-    fixed, _ = training.train_style_and_decoder(
+    fixed, _ = autoencoding.train_style_and_decoder(
         content,
         windows(20, 0),
         windows(5, 1),
@@ -126,7 +127,7 @@ def test_the_sound_sign_lowers_mutual_information_and_the_literal_one_raises_it(
     for sign in ("sound", "off", "literal"):
         mine = MineSettings(sign=sign, weight=0.3)
         settings = replace(QUICK, epochs=12, patience=99)
-        _, curve = training.train_style_and_decoder(
+        _, curve = autoencoding.train_style_and_decoder(
             content, windows(60, 0), windows(40, 1), seed=0, settings=settings, mine=mine
         )
         found[sign] = np.mean([epoch["mutual_information"] for epoch in curve[-4:]])
@@ -137,9 +138,9 @@ def test_the_sound_sign_lowers_mutual_information_and_the_literal_one_raises_it(
 def test_training_is_reproducible_and_leaves_the_global_generator_alone(content):
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    one, curve = training.train_one_encoder(windows(20, 0), windows(5, 1), seed=3, settings=QUICK)
+    one, curve = autoencoding.train_one_encoder(windows(20, 0), windows(5, 1), seed=3, settings=QUICK)
     assert torch.equal(before, torch.random.get_rng_state())
-    other, again = training.train_one_encoder(windows(20, 0), windows(5, 1), seed=3, settings=QUICK)
+    other, again = autoencoding.train_one_encoder(windows(20, 0), windows(5, 1), seed=3, settings=QUICK)
     assert curve == again
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
@@ -155,7 +156,7 @@ def test_a_loss_that_is_no_number_is_refused(value):
 TRAININGS = {
     "recogniser": "training.train_recogniser("
     "windows(80, 0), windows(20, 1), seed=3, settings=settings, checkpoint=path)",
-    "two encoders": "training.train_style_and_decoder("
+    "two encoders": "autoencoding.train_style_and_decoder("
     "ContentEncoder(Sizes(channels=3)), windows(80, 0), windows(20, 1), seed=3, settings=settings, checkpoint=path)",
 }
 
@@ -168,7 +169,7 @@ import json, sys, torch
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from synthetic import windows
-from real2sim import training
+from real2sim import autoencoding, training
 from real2sim.networks import ContentEncoder, Sizes
 path = Path(sys.argv[1])
 settings = training.TrainingSettings(epochs=12, batch=16, patience=99)
