@@ -17,7 +17,7 @@ from real2sim.evaluation import Result
 from real2sim.material import place
 from real2sim.methods.questions import WAYS
 from real2sim.networks import load_network
-from real2sim.rows import OURS, budget_of, model_named, row_named
+from real2sim.rows import OURS, UNLABELLED, budget_of, model_named, row_named
 from real2sim.run import Run, write_text
 from real2sim.sequences import Sequence
 
@@ -160,16 +160,16 @@ def _warnings(run: Run, results: list[Result], table: dict) -> list[str]:
         return warnings
     if ours.interval[1] - ours.interval[0] > WIDE_INTERVAL:
         warnings.append("The interval of the two-encoder row is wider than 15 points.")
-    against = {item["worse"]: item for item in table["differences"]}
-    for name, what in (
-        ("fine-tuned", "fine-tuning the recogniser on the same labels"),
-        ("randomised", "the randomised simulation alone"),
+    against = {(item["better"], item["worse"]): item for item in table["differences"]}
+    for better, worse, what in (
+        (OURS, "fine-tuned", "Conversion is not surely better here than fine-tuning the recogniser on the same labels"),
+        (OURS, "randomised", "Conversion is not surely better here than the randomised simulation alone"),
+        (UNLABELLED, "coral", "Without labels, conversion is not surely better here than CORAL"),
+        (UNLABELLED, "dann", "Without labels, conversion is not surely better here than DANN"),
     ):
-        if name in against and against[name]["interval"][0] <= 0:
-            gain = _difference(against[name])
-            warnings.append(
-                f"Conversion is not surely better here than {what}: {gain['value']} points ({gain['interval']})."
-            )
+        if (better, worse) in against and against[better, worse]["interval"][0] <= 0:
+            gain = _difference(against[better, worse])
+            warnings.append(f"{what}: {gain['value']} points ({gain['interval']}).")
     return warnings
 
 
@@ -235,6 +235,7 @@ def _difference(item: dict) -> dict:
     low, high = item["interval"]
     reading = "better" if low > 0 else "worse" if high < 0 else "no difference beyond people and seeds"
     return {
+        "better": item["better"],
         "worse": item["worse"],
         "value": f"{100 * item['value']:+.1f}",
         "interval": _span(item["interval"]),

@@ -36,6 +36,7 @@ CURVE_LABELS = (0, 1, 5, 10, 20, 50, -1)
 """Labelled repetitions along the curve; -1 is all there are."""
 
 OURS = ours.OURS.name
+UNLABELLED = labelled_name(OURS, 0)
 
 
 def row_named(name: str) -> Row:
@@ -99,6 +100,21 @@ def curve(budget: int, available: int) -> tuple[str, ...]:
         for labels in budgets
         if labels or row != "real-only"
     )
+
+
+def compared(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of rows whose difference is told: ours with every other, and without labels with those that see none."""
+    rows = tuple(names)
+    return [
+        (better, worse)
+        for better in (OURS, UNLABELLED)
+        for worse in rows
+        if better in rows and worse != better and (better == OURS or _sees_no_label(worse))
+    ]
+
+
+def _sees_no_label(name: str) -> bool:
+    return row_named(name).uses in ("nothing", "recordings") or budget_of(name, -1) == "0"
 
 
 def asked(

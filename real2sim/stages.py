@@ -27,7 +27,7 @@ from real2sim.parties import (
     refuse_one_class,
     unseen_recordings,
 )
-from real2sim.rows import OURS, model_named, row_named
+from real2sim.rows import OURS, compared, model_named, row_named
 from real2sim.run import Run, RunError, write_table_csv, write_text
 from real2sim.sequences import GROUPS, Sequence, from_dataset, people
 from real2sim.simulation import exercises_of, phone_spots_of
@@ -227,10 +227,9 @@ def evaluate(run: Run, rows: tuple[str, ...]) -> None:
         tallies[name] = tally(name, predicted, sequences, simulation=row_named(name).recogniser.simulation)
     rng = partial(np.random.default_rng, run.config.seed)
     results = [result(counts, rng()) for counts in tallies.values()]
-    others = [name for name in rows if name != OURS] if OURS in rows else []
     document = {
         "rows": [r.to_json() for r in results],
-        "differences": [asdict(difference(tallies[OURS], tallies[other], rng())) for other in others],
+        "differences": [asdict(difference(tallies[a], tallies[b], rng())) for a, b in compared(rows)],
         "channels": [channel for group in GROUPS if group in run.groups() for channel in GROUPS[group]],
         "people": {
             "adapt": sorted({person for fold in run.folds for person in people(adaptation(run, fold))}),

@@ -18,6 +18,7 @@ from real2sim.rows import (
     TABLE,
     asked,
     budgets_of,
+    compared,
     curve,
     in_order,
     model_named,
@@ -74,6 +75,15 @@ def test_rows_are_put_in_the_order_of_the_table():
     ordered = in_order(reversed(rows))
     assert [name for name in ordered if name in TABLE] == list(TABLE)
     assert ordered.index("two-encoder@5") == ordered.index("two-encoder@0") + 1
+
+
+def test_ours_is_compared_with_all_and_without_labels_with_those_that_see_none_either():
+    rows = ("raw", "dann", "two-encoder", "two-encoder@0", "fine-tuned", "fine-tuned@0", "all-real")
+    assert [worse for better, worse in compared(rows) if better == "two-encoder"] == [
+        name for name in rows if name != "two-encoder"
+    ]
+    assert [worse for better, worse in compared(rows) if better == "two-encoder@0"] == ["raw", "dann", "fine-tuned@0"]
+    assert compared(("raw", "dann")) == []
 
 
 def test_a_model_cannot_see_more_than_it_says():
