@@ -161,7 +161,7 @@ class Independence:
         self.moments = torch.linspace(0, samples - 1, min(settings.moments, samples)).round().long()
         size = len(self.moments) * network.sizes.content
         self.statistic = StatisticNetwork(size, network.sizes.style)
-        self.optimiser = torch.optim.Adam(self.statistic.parameters(), lr=settings.learning_rate)
+        self.optimiser = torch.optim.Adam(self.statistic.parameters(), lr=settings.learning_rate, fused=True)
         self.sign = {"sound": 1.0, "literal": -1.0, "off": 0.0}[settings.sign]
 
     @property

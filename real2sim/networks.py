@@ -152,7 +152,8 @@ class BilinearDecoder(nn.Module):
         """Content (B, W, Zc) and style (..., B, Zs) to (..., B, W, C)."""
         content = functional.pad(z_c.transpose(1, 2), (REACH, REACH), mode="replicate")
         features = functional.pad(self.around(content).transpose(1, 2), (0, 1), value=1.0)
-        return features @ self.mixture(z_s).unflatten(-1, (features.shape[-1], -1))
+        mixture = self.mixture(z_s).unflatten(-1, (features.shape[-1], -1))
+        return torch.einsum("bwf,...bfc->...bwc", features, mixture)
 
 
 class OneEncoderVAE(nn.Module):
