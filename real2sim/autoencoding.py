@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from real2sim.checkpoints import Part
+from real2sim.compute import reproducible
 from real2sim.mutual_information import StatisticNetwork, donsker_varadhan, statistic_loss
-from real2sim.networks import ContentEncoder, OneEncoderVAE, Sizes, TwoEncoderVAE, reproducible
+from real2sim.networks import ContentEncoder, OneEncoderVAE, Sizes, TwoEncoderVAE
 from real2sim.training import Batches, Curve, TrainingSettings, fit
 from real2sim.windows import Windows
 

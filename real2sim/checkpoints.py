@@ -1,7 +1,7 @@
 """Where a training stands, so that one that was killed goes on and gives the same curve.
 
 A checkpoint is one safetensors file: the weights, the best weights so far, the optimiser's moments and the state of
-PyTorch's generator as tensors, everything else as JSON in its header. It is written whole or not at all.
+PyTorch's generators as tensors, everything else as JSON in its header. It is written whole or not at all.
 """
 
 import json
@@ -15,6 +15,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+
+from real2sim.compute import generators
 
 Part = nn.Module | torch.optim.Optimizer
 
@@ -34,8 +36,8 @@ class Checkpoint:
     identity: Mapping[str, Any]
 
     def save(self, best: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Writes the state of the parts and of the generator, the best weights, and JSON-able facts."""
-        tensors = {"generator": torch.get_rng_state()}
+        """Writes the state of the parts and of the generators, the best weights, and JSON-able facts."""
+        tensors = {name: generator.get_state() for name, generator in generators().items()}
         tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
         for name, part in self.parts.items():
             tensors |= {f"{name}/{key}": tensor for key, tensor in _state(part).items()}
@@ -47,7 +49,7 @@ class Checkpoint:
         temporary.replace(self.path)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Puts parts and generator back as they were; the best weights and the facts, or None without a file."""
+        """Puts parts and generators back as they were; the best weights and the facts, or None without a file."""
         try:
             with safe_open(self.path, framework="pt") as file:  # type: ignore[no-untyped-call]
                 header = file.metadata()
@@ -58,7 +60,9 @@ class Checkpoint:
             return None
         for name, part in self.parts.items():
             _restore(part, _under(tensors, name))
-        torch.set_rng_state(tensors["generator"])
+        for name, generator in generators().items():
+            if name in tensors:
+                generator.set_state(tensors[name])
         return _under(tensors, "best"), json.loads(header["facts"])
 
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from real2sim import stages
+from real2sim.compute import reproducible
 from real2sim.conversion import convert
 from real2sim.material import place, simulated_sequences
 from real2sim.mutual_information import FEWEST_PAIRS, estimate_mutual_information
-from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible
+from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, load_network
 from real2sim.rows import OURS, row_named
 from real2sim.run import Run
 from real2sim.sequences import Sequence

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from real2sim.networks import reproducible
+from real2sim.compute import reproducible
 
 SMALLEST_STD = 1e-6
 """A column that varies less than this is divided by this instead of by its deviation."""

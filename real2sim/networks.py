@@ -10,8 +10,6 @@ References:
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -53,14 +51,6 @@ class Sizes:
     learn_weights: bool = True
     features: int = 0
     devices: tuple[tuple[int, ...], ...] = ()
-
-
-@contextmanager
-def reproducible(seed: int) -> Iterator[None]:
-    """Seeds PyTorch's generator inside the block and leaves it as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 class Recogniser(nn.Module):

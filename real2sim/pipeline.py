@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from generators.workers import serve
 from real2sim import answers, stages
+from real2sim.compute import AUTO, choose_device
 from real2sim.method import Model
 from real2sim.methods.questions import WAYS, model_of
 from real2sim.report import write_report
@@ -30,6 +31,7 @@ def complete(
     *,
     rows: Iterable[str] = (),
     jobs: int = 1,
+    device: str = AUTO,
     progress: bool = True,
     json_file: Path | None = None,
     again: bool = False,
@@ -41,14 +43,19 @@ def complete(
         names: Stages, of "train", "convert", "evaluate", "questions", "report", in this order.
         rows: Rows of the table, added to those that the run already has; `rows.DEFAULT` if there are none at all.
         jobs: Processes.
+        device: Where networks are trained, see `compute.choose_device`.
         progress: Show bars where standard error is a terminal.
         json_file: Gets a copy of the table.
         again: Repeat the stages even if they are finished.
 
     Raises:
-        RunError: The recordings do not serve, a row is unknown, or an earlier stage is missing.
+        RunError: The recordings do not serve, a row or the device is unknown, or an earlier stage is missing.
     """
     refuse_unwritable(json_file)
+    try:
+        device = choose_device(device)
+    except ValueError as error:
+        raise RunError(str(error)) from error
     wanted = choose_rows(run, rows)
     for name in names:
         if again:
@@ -57,7 +64,7 @@ def complete(
             stages.check_parties(run, budgets_of(wanted))
             run.save()
             write_text(run.rows, json.dumps(wanted))
-            _train(run, models_of(wanted), jobs, progress)
+            _train(run, models_of(wanted), jobs, device, progress)
         elif name == "convert":
             converters = dict.fromkeys(row.converter.name for row in map(row_named, wanted) if row.converter)
             _work(run, "convert", _cells(run, converters), stages.convert, jobs, progress)
@@ -69,7 +76,7 @@ def complete(
             run.report.unlink(missing_ok=True)
         elif name == "questions" and not run.questions.exists():
             models = [model_of(question, way) for question in answers.asked(run) for way in WAYS]
-            _train(run, with_needs(models), jobs, progress)
+            _train(run, with_needs(models), jobs, device, progress)
             answers.evaluate(run)
             run.report.unlink(missing_ok=True)
         elif name == "report" and not run.report.exists():
@@ -123,9 +130,9 @@ def _cells(run: Run, names: Iterable[str]) -> dict[Task, set[Task]]:
     return {(name, seed, fold): set() for seed in run.seeds for name in names for fold in run.folds}
 
 
-def _train(run: Run, models: Mapping[str, Model], jobs: int, progress: bool) -> None:
+def _train(run: Run, models: Mapping[str, Model], jobs: int, device: str, progress: bool) -> None:
     stages.simulate(run, models.values(), jobs=jobs, progress=progress)
-    _work(run, "train", _trainings(run, models), stages.train, jobs, progress)
+    _work(run, "train", _trainings(run, models), partial(stages.train, device=device), jobs, progress)
 
 
 def _trainings(run: Run, models: Mapping[str, Model]) -> dict[Task, set[Task]]:
@@ -209,7 +216,7 @@ def refuse_unwritable(path: Path | None) -> None:
         raise RunError(f"{path} cannot be written, expected a file in a folder that can; choose another --json")
 
 
-def demo(folder: Path, *, reps: int, seeds: int, jobs: int, progress: bool) -> Run:
+def demo(folder: Path, *, reps: int, seeds: int, jobs: int, device: str = AUTO, progress: bool) -> Run:
     """Makes stand-in recordings in the folder, and a whole run on them."""
     recordings = folder.resolve() / "stand-in"
     config = Config(
@@ -226,5 +233,5 @@ def demo(folder: Path, *, reps: int, seeds: int, jobs: int, progress: bool) -> R
     run = Run.start(folder, config)
     run.save()
     make_stand_ins(recordings, people=8, seed=0, jobs=jobs, progress=progress)
-    complete(run, ALL_STAGES, jobs=jobs, progress=progress)
+    complete(run, ALL_STAGES, jobs=jobs, device=device, progress=progress)
     return run

@@ -12,6 +12,7 @@ import numpy as np
 from generators.store import Dataset, DatasetError, Repetition
 from generators.store.dataset import write_dataset
 from real2sim import training
+from real2sim.compute import placed_on
 from real2sim.conversion import convert as convert_sequences
 from real2sim.conversion import read_converted
 from real2sim.evaluation import difference, refuse_overlap, result, tally
@@ -122,12 +123,13 @@ def finished(run: Run, stage: str, name: str, seed: int, fold: int | None) -> bo
     return run.predictions(name, seed, fold).exists()
 
 
-def train(run: Run, name: str, seed: int, fold: int | None) -> None:
+def train(run: Run, name: str, seed: int, fold: int | None, *, device: str = "cpu") -> None:
     """Trains one model with one seed and saves it with its statistics, its curve and the digest of its data."""
     model = model_named(name)
     material = Material(run=run, model=model, seed=seed, fold=fold)
-    trained = model.train(material)
-    notes = {"uses": model.uses, "seed": seed, **trained.notes}
+    with placed_on(device):
+        trained = model.train(material)
+    notes = {"uses": model.uses, "seed": seed, "device": device, **trained.notes}
     save_network(place(run, model, seed, fold), trained.network, trained.statistics, notes)
     material.checkpoint.unlink(missing_ok=True)
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from real2sim.checkpoints import Checkpoint, Part
-from real2sim.networks import ContentEncoder, Recogniser, Sizes, reproducible
+from real2sim.compute import reproducible
+from real2sim.networks import ContentEncoder, Recogniser, Sizes
 from real2sim.windows import Windows
 
 Curve = list[dict[str, float]]
@@ -72,14 +73,14 @@ class Batches:
     truth: dict[str, Tensor]
 
     @classmethod
-    def of(cls, windows: Windows, device: str = "cpu") -> "Batches":
-        """Copies windows to a device."""
+    def of(cls, windows: Windows) -> "Batches":
+        """Windows as tensors, on the device where tensors are made (`compute.placed_on`)."""
         return cls(
-            torch.as_tensor(windows.values, dtype=torch.float32, device=device),
-            torch.as_tensor(windows.present, dtype=torch.float32, device=device),
-            torch.as_tensor(windows.phase, dtype=torch.long, device=device),
-            torch.as_tensor(windows.sequence, dtype=torch.long, device=device),
-            {name: torch.as_tensor(known, device=device) for name, known in windows.truth.items()},
+            torch.as_tensor(windows.values, dtype=torch.float32),
+            torch.as_tensor(windows.present, dtype=torch.float32),
+            torch.as_tensor(windows.phase, dtype=torch.long),
+            torch.as_tensor(windows.sequence, dtype=torch.long),
+            {name: torch.as_tensor(known) for name, known in windows.truth.items()},
         )
 
     def __len__(self) -> int:
@@ -266,7 +267,7 @@ def train_on_few(
 def apply(function: Callable[[Tensor], Tensor], values: np.ndarray, *, batch: int = 1024) -> np.ndarray:
     """Applies a network to windows (N, W, C) in batches; (N, ...)."""
     parts = [function(torch.as_tensor(values[i : i + batch])) for i in range(0, len(values), batch)]
-    return torch.cat(parts).numpy()
+    return torch.cat(parts).cpu().numpy()
 
 
 def recognise(network: Recogniser, windows: Windows) -> np.ndarray:

@@ -18,6 +18,7 @@ def add_demo(commands: Any) -> None:
     demo.add_argument("--reps", type=positive, default=1200, help="simulated repetitions (default: %(default)s)")
     demo.add_argument("--seeds", type=positive, default=1, help="trainings of every network (default: %(default)s)")
     add_machine(demo)
+    _add_device(demo)
     demo.set_defaults(run=_demo)
 
 
@@ -85,6 +86,13 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     rows.add_argument("--questions", action="store_true", help="depth, four-part phase, correctness, with and without")
     rows.add_argument("--curve", action="store_true", help="over the number of labels")
     add_machine(command)
+    _add_device(command)
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--device", default="auto", help="to train on: auto (a GPU if there is one), cpu, cuda, cuda:1"
+    )
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -115,7 +123,8 @@ def _groups(text: str) -> tuple[str, ...] | None:
 def _demo(options: argparse.Namespace) -> None:
     from real2sim.pipeline import demo
 
-    _print_run(demo(options.out, reps=options.reps, seeds=options.seeds, jobs=options.jobs, progress=not options.quiet))
+    sizes = {"reps": options.reps, "seeds": options.seeds}
+    _print_run(demo(options.out, **sizes, jobs=options.jobs, device=options.device, progress=not options.quiet))
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -155,7 +164,15 @@ def _run(options: argparse.Namespace) -> None:
         labels_there_are=labelled_repetitions_of(config) if options.curve else None,
     )
     names = [name for name in options.stages if name != "questions" or options.questions]
-    complete(run, names, rows=rows, jobs=options.jobs, progress=not options.quiet, json_file=options.json)
+    complete(
+        run,
+        names,
+        rows=rows,
+        jobs=options.jobs,
+        device=options.device,
+        progress=not options.quiet,
+        json_file=options.json,
+    )
     if "evaluate" in options.stages:
         _print_run(run)
 

@@ -6,12 +6,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from real2sim.compute import reproducible
 from real2sim.material import Material
 from real2sim.method import Model, Row, Trained
 from real2sim.methods.movement import FEW, MovementReader, Plan, new_reader, sizes_of
 from real2sim.methods.ours import conversion_of, finished, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED, on_simulation
-from real2sim.networks import Sizes, TwoEncoderVAE, reproducible
+from real2sim.networks import Sizes, TwoEncoderVAE
 from real2sim.training import Batches, phase_loss
 
 PLAN = Plan()

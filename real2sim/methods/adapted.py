@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from real2sim.compute import reproducible
 from real2sim.correlation import calibrated, covariance_distance
 from real2sim.material import Material, Simulated
 from real2sim.method import Model, Row, Trained
 from real2sim.methods.recognisers import RANDOMISED, going_on
-from real2sim.networks import Recogniser, reproducible
+from real2sim.networks import Recogniser
 from real2sim.training import Batches, TrainingSettings, fit, phase_loss
 
 SETTINGS = TrainingSettings(epochs=7, learning_rate=1e-3)

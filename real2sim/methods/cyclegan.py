@@ -8,10 +8,11 @@ References:
 import torch
 from torch import Tensor, nn
 
+from real2sim.compute import reproducible
 from real2sim.material import Material
 from real2sim.method import Model, Row, Trained
 from real2sim.methods.recognisers import RANDOMISED
-from real2sim.networks import Sizes, register, reproducible
+from real2sim.networks import Sizes, register
 from real2sim.training import Batches, TrainingSettings, fit
 
 CYCLE_WEIGHT = 10.0

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from real2sim.autoencoding import MineSettings
+from real2sim.compute import reproducible
 from real2sim.correlation import calibrated, covariance_distance
 from real2sim.material import Material, Simulated
 from real2sim.method import Trained
 from real2sim.mountings import Mountings
-from real2sim.networks import ContentEncoder, Sizes, register, reproducible
+from real2sim.networks import ContentEncoder, Sizes, register
 from real2sim.training import Batches, TrainingSettings, fit, phase_loss
 
 CONTENT = TrainingSettings(epochs=14)

@@ -38,6 +38,7 @@ import torch
 from torch import Tensor, nn
 
 from real2sim.autoencoding import Independence, divergence, divergence_weight, reconstruction_loss, sample
+from real2sim.compute import reproducible
 from real2sim.conversion import choose_style
 from real2sim.material import Material, Simulated
 from real2sim.method import Model, Row, Trained
@@ -45,7 +46,7 @@ from real2sim.methods.adapted import correlated
 from real2sim.methods.movement import MovementReader, Plan, adapted_content, content, sizes_of
 from real2sim.methods.recognisers import RANDOMISED, tuned
 from real2sim.mountings import Mountings
-from real2sim.networks import Recogniser, TwoEncoderVAE, reproducible
+from real2sim.networks import Recogniser, TwoEncoderVAE
 from real2sim.training import Batches, Curve, Loss, TrainingSettings, fit, phase_loss
 from real2sim.windows import Statistics
 

@@ -21,12 +21,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from generators.store import Dataset
+from real2sim.compute import reproducible
 from real2sim.conversion import convert
 from real2sim.material import Material, simulated_sequences
 from real2sim.method import Model, Trained
 from real2sim.methods.ours import OURS
 from real2sim.methods.recognisers import FINE_TUNED
-from real2sim.networks import Recogniser, Sizes, reproducible
+from real2sim.networks import Recogniser, Sizes
 from real2sim.recordings import Recording
 from real2sim.recordings.recording import LANDMARKS
 from real2sim.sequences import Sequence

@@ -1,8 +1,11 @@
-"""Stand-in recordings of four people and a small simulated dataset, made once for all tests."""
+"""Stand-in recordings of four people, a small simulated dataset, and a run on both, made once for all tests."""
 
 from pathlib import Path
 
 import pytest
+from small_run import EVERY_MODEL, FOLD, brief, trained
+
+from real2sim.run import Run
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +26,10 @@ def simulated(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("simulated") / "randomised"
     produce(randomised(repetitions=60), folder, make=make_repetitions, jobs=2, progress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained_run(recordings, simulated, tmp_path_factory) -> Run:
+    """A run in which every model is trained, with one seed and in one fold, for as few epochs as there are."""
+    own = brief(recordings, simulated)
+    return trained(Run.start(tmp_path_factory.mktemp("trained"), own), EVERY_MODEL.values(), FOLD)

@@ -6,23 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_run import config
+from small_run import EVERY_MODEL, FOLD, brief, config, trained
 
-from real2sim import stages, training
+from real2sim import training
 from real2sim.checkpoints import Checkpoint
 from real2sim.conversion import convert
 from real2sim.material import place
 from real2sim.method import Model
-from real2sim.methods.questions import MODELS
 from real2sim.networks import Recogniser, load_network
 from real2sim.parties import adaptation_recordings, deal_people, on_grid
 from real2sim.recordings import Recording, Stream
 from real2sim.recordings.plain import read_folder, write_folder
-from real2sim.rows import TABLE, models_of, row_named, with_needs
+from real2sim.rows import models_of, row_named
 from real2sim.run import Run
 from real2sim.windows import cut
-
-FOLD = 0
 
 
 def altered(recordings: Path, out: Path, who: Iterable[int], how: Callable[[Recording], Recording]) -> Path:
@@ -52,54 +49,37 @@ def shuffled(recording: Recording) -> Recording:
     return dataclasses.replace(recording, labels=dataclasses.replace(recording.labels, phase=phase))
 
 
-def trained(run: Run, models: Iterable[Model], fold: int | None) -> Run:
-    """The run with these models trained with its first seed, each after its needs."""
-    stages.check_parties(run)
-    run.save()
-    stages.simulate(run, models, jobs=1, progress=False)
-    for model in models:
-        stages.train(run, model.name, run.config.seed, None if model.uses == "nothing" else fold)
-    return run
-
-
 def content(run: Run, model: Model, fold: int | None) -> tuple[bytes, bytes]:
     """Weights, and statistics, curves and choices, as they were saved."""
     path = place(run, model, run.config.seed, fold)
     return path.with_suffix(".safetensors").read_bytes(), path.with_suffix(".json").read_bytes()
 
 
-ALL = with_needs([*models_of(TABLE).values(), MODELS["depth-converted"], MODELS["depth-trunk"]])
-
-
 @pytest.fixture(scope="module")
-def runs(recordings, simulated, tmp_path_factory) -> dict[str, Run]:
+def runs(recordings, simulated, trained_run, tmp_path_factory) -> dict[str, Run]:
     """Runs that differ in the recordings of the people who are tested, or of those who are adapted to."""
     folder = tmp_path_factory.mktemp("leaks")
-    options: dict = {"subjects": None, "test_subjects": None, "folds": 2, "seeds": 1, "labels": 6, "effort": 0.01}
-    tested = deal_people(config(recordings, simulated, **options))[FOLD]
+    tested = deal_people(trained_run.config)[FOLD]
     adapted = {r.subject for r in read_folder(recordings)} - set(tested)
-    folders = {
-        "as it is": recordings,
-        "others tested": altered(recordings, folder / "tested", tested, another),
-        "others adapted": altered(recordings, folder / "adapted", adapted, another),
-    }
-    made = {}
-    for name, real in folders.items():
-        own = config(real, simulated, **options, reps=12)
-        chosen = ALL if name != "others adapted" else models_of(["dann", "fine-tuned"])
-        made[name] = trained(Run.start(folder / f"run {name}", own), chosen.values(), FOLD)
+    made = {"as it is": trained_run}
+    for name, who, models in (
+        ("others tested", tested, EVERY_MODEL),
+        ("others adapted", adapted, models_of(["dann", "fine-tuned"])),
+    ):
+        real = altered(recordings, folder / name, who, another)
+        made[name] = trained(Run.start(folder / f"run {name}", brief(real, simulated)), models.values(), FOLD)
     return made
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", EVERY_MODEL)
 def test_people_who_are_tested_reach_no_network(runs, name):
-    one, other = (content(runs[which], ALL[name], FOLD) for which in ("as it is", "others tested"))
+    one, other = (content(runs[which], EVERY_MODEL[name], FOLD) for which in ("as it is", "others tested"))
     assert one == other
 
 
 @pytest.mark.parametrize("name", ["recogniser-dann", "recogniser-fine-tuned"])
 def test_people_who_are_adapted_to_do(runs, name):
-    one, other = (content(runs[which], ALL[name], FOLD) for which in ("as it is", "others adapted"))
+    one, other = (content(runs[which], EVERY_MODEL[name], FOLD) for which in ("as it is", "others adapted"))
     assert one != other
 
 
@@ -116,7 +96,7 @@ RESUMED = (
 @pytest.mark.fault
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_training_that_ended_after_an_epoch_goes_on_to_the_same_network(runs, name, monkeypatch):
-    run, model, save = runs["as it is"], ALL[name], Checkpoint.save
+    run, model, save = runs["as it is"], EVERY_MODEL[name], Checkpoint.save
     whole = content(run, model, FOLD)
     path = place(run, model, run.config.seed, FOLD)
     for suffix in (".safetensors", ".json"):

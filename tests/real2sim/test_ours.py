@@ -8,13 +8,14 @@ import pytest
 import torch
 from synthetic import sequences
 
+from real2sim.compute import reproducible
 from real2sim.labels import without_labels
 from real2sim.methods.ablations import PLAN
 from real2sim.methods.movement import MovementReader, Teachers
 from real2sim.methods.ours import Conversion, Critics, Growth, _other_window, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED
 from real2sim.mountings import Mountings
-from real2sim.networks import REACH, Recogniser, Sizes, TwoEncoderVAE, load_network, reproducible, save_network
+from real2sim.networks import REACH, Recogniser, Sizes, TwoEncoderVAE, load_network, save_network
 from real2sim.sequences import channels_of, from_dataset
 from real2sim.training import Batches, TrainingSettings
 from real2sim.truths import TRUTHS, height

@@ -12,9 +12,10 @@ import torch
 
 from real2sim import Converter
 from real2sim.cli import main
+from real2sim.compute import reproducible
 from real2sim.conversion import convert
 from real2sim.converter import ConvertAndRecognise, fold_of
-from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, reproducible, save_network
+from real2sim.networks import Recogniser, Sizes, TwoEncoderVAE, save_network
 from real2sim.parties import _read, deal_people, fingerprint, whole_party
 from real2sim.recordings import Labels, Recording, Stream
 from real2sim.recordings.plain import COLUMNS, UNITS, read_folder, write_folder
