@@ -264,10 +264,14 @@ def train_on_few(
 
 
 @torch.no_grad()
-def apply(function: Callable[[Tensor], Tensor], values: np.ndarray, *, batch: int = 1024) -> np.ndarray:
-    """Applies a network to windows (N, W, C) in batches; (N, ...)."""
-    parts = [function(torch.as_tensor(values[i : i + batch])) for i in range(0, len(values), batch)]
-    return torch.cat(parts).cpu().numpy()
+def in_parts(function: Callable[[Tensor], Tensor], values: Tensor, *, windows: int = 1024) -> Tensor:
+    """Applies a network to windows (N, W, C), some at a time and without a gradient; (N, ...)."""
+    return torch.cat([function(some) for some in values.split(windows)])
+
+
+def apply(function: Callable[[Tensor], Tensor], values: np.ndarray) -> np.ndarray:
+    """The same from array to array."""
+    return in_parts(function, torch.as_tensor(values)).cpu().numpy()
 
 
 def recognise(network: Recogniser, windows: Windows) -> np.ndarray:

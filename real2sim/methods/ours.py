@@ -47,7 +47,7 @@ from real2sim.methods.movement import MovementReader, Plan, adapted_content, con
 from real2sim.methods.recognisers import RANDOMISED, tuned
 from real2sim.mountings import Mountings
 from real2sim.networks import Recogniser, TwoEncoderVAE
-from real2sim.training import Batches, Curve, Loss, TrainingSettings, fit, phase_loss
+from real2sim.training import Batches, Curve, Loss, TrainingSettings, fit, in_parts, phase_loss
 from real2sim.windows import Statistics
 
 CONVERTER = TrainingSettings(epochs=7)
@@ -128,7 +128,7 @@ class Conversion:
         self._content_stays = not any(weights.requires_grad for weights in network.content.parameters())
         self._people = recordings
         if self._content_stays:
-            self._people = replace(recordings, values=_content(network, recordings.values))
+            self._people = replace(recordings, values=in_parts(network.content, recordings.values))
 
     def loss(self, batch: Batches) -> Tensor:
         """L_recon + L_KLD + lambda * L_MINE, and how badly content is kept under other styles and in recordings."""
@@ -196,12 +196,6 @@ class Conversion:
             "content_weight": float(self.network.content_weight),
             "style_weight": float(self.network.style_weight),
         }
-
-
-@torch.no_grad()
-def _content(network: TwoEncoderVAE, values: Tensor) -> Tensor:
-    """Content (N, W, Zc) of windows (N, W, C), a few at a time."""
-    return torch.cat([network.content(some) for some in values.split(1024)])
 
 
 def _other_window(sequence: Tensor) -> Callable[[Tensor], Tensor]:
