@@ -155,10 +155,7 @@ def _warnings(run: Run, results: list[Result], table: dict) -> list[str]:
         warnings.append(f"Only {len(results[0].people)} people were tested; the intervals say little about others.")
     if run.config.seeds < FEW_TRAININGS:
         warnings.append(f"Every row has {run.config.seeds} of {FEW_TRAININGS} trainings or more that a claim needs.")
-    ours = rows.get(OURS)
-    if ours is None:
-        return warnings
-    if ours.interval[1] - ours.interval[0] > WIDE_INTERVAL:
+    if (ours := rows.get(OURS)) and ours.interval[1] - ours.interval[0] > WIDE_INTERVAL:
         warnings.append("The interval of the two-encoder row is wider than 15 points.")
     against = {(item["better"], item["worse"]): item for item in table["differences"]}
     for better, worse, what in (
