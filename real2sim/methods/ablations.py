@@ -89,10 +89,17 @@ ROWS = (
         meaning="ours, everything trained in one go",
     ),
     _without("without-fine-tuning", "the content encoder never sees a label", labels=0.0),
-    _without("without-unlabelled", "the content encoder sees labelled windows alone", unlabelled=0.0, correlation=0.0),
+    _without(
+        "without-unlabelled",
+        "the content encoder sees labelled windows alone",
+        unlabelled=0.0,
+        correlation=0.0,
+        remembered=0.0,
+    ),
     _without(
         "without-correlation", "covariances of content may differ between simulation and recordings", correlation=0.0
     ),
+    _without("without-remembering", "heights in recordings may be read otherwise than before", remembered=0.0),
     _without("without-adviser", "no adapted recogniser among the teachers", advised=False),
     _without("phase-content", "content learnt from the phase alone", rich=False),
     _without("without-gravity", "content read from the measured channels alone", gravity=False),

@@ -1,7 +1,7 @@
 """Content: what a person does, learnt from the simulation, then beside labels and unlabelled recordings."""
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from real2sim.material import Material, Simulated
 from real2sim.method import Trained
 from real2sim.mountings import Mountings
 from real2sim.networks import ContentEncoder, Sizes, register
-from real2sim.training import Batches, TrainingSettings, fit, phase_loss
+from real2sim.training import Batches, TrainingSettings, fit, in_parts, phase_loss
 
 CONTENT = TrainingSettings(epochs=14)
 ADAPTATION = TrainingSettings(epochs=6, learning_rate=1e-3, patience=6)
@@ -44,6 +44,8 @@ class Plan:
         unlabelled: Weight of the teachers; 0 leaves the unlabelled recordings out.
         correlation: Of the distance between the covariances of content in simulation and in recordings without labels,
             weighted, over the phases' loss when the adaptation starts; 0 leaves it out.
+        remembered: Weight of the heights that the reader read in recordings before it was adapted, over the weight of
+            those of the simulation; 0 leaves them out.
         advised: A recogniser adapted to the recordings, with the same labels, is one of the teachers.
         mine: The independence term.
         learn_weights: The decoder's weights of the two latents are learnt.
@@ -61,6 +63,7 @@ class Plan:
     labels: float = 3.0
     unlabelled: float = 2.0
     correlation: float = 3.0
+    remembered: float = 3.0
     advised: bool = True
     mine: MineSettings = field(default_factory=MineSettings)
     learn_weights: bool = True
@@ -68,7 +71,12 @@ class Plan:
     @property
     def sees_recordings(self) -> bool:
         """The content encoder learns from recordings without labels."""
-        return bool(self.unlabelled or self.correlation)
+        return bool(self.unlabelled or self.correlation or self.remembers)
+
+    @property
+    def remembers(self) -> bool:
+        """Heights go on being read in recordings as they were before the adaptation."""
+        return bool(self.rich and self.remembered)
 
 
 def sizes_of(simulated: Simulated, plan: Plan) -> Sizes:
@@ -99,9 +107,17 @@ class MovementReader(nn.Module):
         if not rich:
             return value
         known = batch.phase >= 0
-        off = (self.height(z_c)[..., 0] - batch.truth["height"])[known].square().mean()
+        value = value + self.height_loss(z_c[known], batch.truth["height"][known])
         four_part = torch.where(known, batch.truth["phase4"], -1.0).long()
-        return value + HEIGHT_WEIGHT * off + FOUR_PART_WEIGHT * phase_loss(self.four_part(z_c), four_part)
+        return value + FOUR_PART_WEIGHT * phase_loss(self.four_part(z_c), four_part)
+
+    def height_loss(self, z_c: Tensor, height: Tensor) -> Tensor:
+        """How badly content (..., Zc) is read as these heights (...)."""
+        return HEIGHT_WEIGHT * (self.height(z_c)[..., 0] - height).square().mean()
+
+    def heights(self, values: Tensor) -> Tensor:
+        """Heights (N, W) read in windows (N, W, C), without a gradient."""
+        return in_parts(lambda some: self.height(self.encoder(some))[..., 0], values)
 
 
 def content(material: Material, *, plan: Plan) -> Trained:
@@ -157,6 +173,8 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
         network = copy.deepcopy(material.network(start))
         assert isinstance(network, MovementReader)
         encoder = network.encoder
+        if plan.remembers:
+            recordings = replace(recordings, truth={"height": network.heights(recordings.values)})
         teachers = Teachers(network, material.network(adviser) if adviser else None)
         steps = settings.steps(len(train))
 
@@ -177,6 +195,8 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
                 weight = plan.unlabelled * min(1.0, 3.0 * float(teachers.step) / steps)
                 value = value + weight * teachers.disagreement(some.values, encoder.head(unnamed))
                 value = value + correlation * covariance_distance(z_c, unnamed)
+                if plan.remembers:
+                    value = value + plan.remembered * network.height_loss(unnamed, some.truth["height"])
                 teachers.follow(network)
             return value
 

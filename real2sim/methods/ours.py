@@ -10,6 +10,8 @@ What is added to the paper's model, each for one reason:
   adapted to them and that was fine-tuned on the same labels: two that have learnt differently are seldom sure of the
   same mistake, and each is heard as much as it is sure.
 - *Correlation*: contents of recordings and of simulation have the same covariance (CORAL, of the latents).
+- *Remembered heights*: all that recordings teach is phases, so heights go on being read in recordings as they were by
+  the reader that has seen simulation alone. Nothing else keeps an adaptation to phases from moving them.
 - *Crossed mountings*: the decoder gets the content of a window and the style of another window of that repetition
   with the devices mounted otherwise, and is to give the first window in the second mounting. No style can carry
   content that way, and no content a mounting.
@@ -23,6 +25,7 @@ What is added to the paper's model, each for one reason:
 - *A bilinear decoder* sees the content around a sample and the style, not the window: windows of equal content agree.
 
 References:
+    Li and Hoiem 2018, "Learning without Forgetting", IEEE TPAMI (the remembered heights).
     Tarvainen and Valpola 2017, "Mean teachers are better role models", NeurIPS.
     Park et al. 2020, "Swapping Autoencoder for Deep Image Manipulation", NeurIPS.
 """
@@ -254,8 +257,9 @@ def finished(material: Material, simulated: Simulated, conversion: Conversion, c
     return Trained(network=network, statistics=simulated.statistics, notes=notes)
 
 
-START = ("content", "rich", "turned", "gravity")  # what of a plan the content encoder of the simulation depends on
-ADAPTED = (*START, "labels", "unlabelled", "correlation", "advised")  # and those that the adapted one does
+# what of a plan the content encoder of the simulation depends on, and what the adapted one does
+START = ("content", "rich", "turned", "gravity")
+ADAPTED = (*START, "labels", "unlabelled", "correlation", "remembered", "advised")
 
 
 def two_encoder_model(name: str, reader: Model, plan: Plan) -> Model:
