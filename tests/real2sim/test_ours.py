@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from small_run import FOLD
 from synthetic import sequences
 
 from real2sim.compute import reproducible
 from real2sim.labels import without_labels
+from real2sim.material import Material
 from real2sim.methods.ablations import PLAN
-from real2sim.methods.movement import MovementReader, Teachers
+from real2sim.methods.movement import MovementReader, Teachers, adapted_content
 from real2sim.methods.ours import Conversion, Critics, Growth, _other_window, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED
 from real2sim.mountings import Mountings
@@ -222,6 +224,22 @@ def test_one_content_is_decoded_under_several_styles_as_under_each(features):
     torch.testing.assert_close(together, torch.stack([network.decode(content, style) for style in styles]))
 
 
+def test_an_adaptation_leaves_heights_in_recordings_as_they_were(trained_run):
+    adapted, start = two_encoder_model("two-encoder", RANDOMISED, PLAN).needs[:2]
+    longer = replace(trained_run, config=replace(trained_run.config, effort=1.0))
+    material = Material(run=longer, model=adapted, seed=longer.config.seed, fold=FOLD)
+    before = material.network(start.base)
+    windows = Batches.of(material.recordings(material.trained(start.base).statistics)).values
+
+    def moved(remembered: float) -> float:
+        plan = replace(PLAN, remembered=remembered)
+        network = adapted_content(material, plan=plan, start=start.base).network
+        material.checkpoint.unlink()
+        return float((network.heights(windows) - before.heights(windows)).abs().mean())
+
+    assert moved(PLAN.remembered) < 0.5 * moved(0.0)
+
+
 def test_the_teacher_follows_slowly_and_says_only_what_it_is_sure_of():
     network = MovementReader(SIZES)
     teacher, before = Teachers(network), copy.deepcopy(network.height.weight)
@@ -289,6 +307,7 @@ def test_a_movement_reader_is_saved_with_its_heads_and_what_it_sees(tmp_path, de
         ({"gravity": False}, 0),
         ({"unlabelled": 0.0}, 1),
         ({"correlation": 0.0}, 1),
+        ({"remembered": 0.0}, 1),
         ({"kept": 0.0}, 2),
     ],
     ids=str,
