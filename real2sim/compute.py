@@ -24,7 +24,7 @@ def choose_device(name: str = AUTO) -> str:
     there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
     chosen = {AUTO: there[min(1, len(there) - 1)], "cuda": "cuda:0"}.get(name, name)
     if chosen not in there:
-        raise ValueError(f"--device is {name}, expected auto or one of {', '.join(there)}; choose it")
+        raise ValueError(f"--device is {name}, expected {' or '.join([AUTO, *there])}; choose one that is here")
     return chosen
 
 

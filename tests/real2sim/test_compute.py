@@ -72,5 +72,5 @@ def test_the_gpu_is_chosen_where_there_is_one(monkeypatch):
 
 @pytest.mark.parametrize("name", ["cuda:7", "tpu", ""])
 def test_a_device_that_is_not_there_is_refused_before_anything_starts(trained_run, name):
-    with pytest.raises(RunError, match=rf"--device is {name}, expected auto or one of cpu"):
+    with pytest.raises(RunError, match=rf"--device is {name}, expected auto or cpu; choose"):
         complete(trained_run, ("train",), device=name)
