@@ -45,7 +45,7 @@ class Plan:
         correlation: Of the distance between the covariances of content in simulation and in recordings without labels,
             weighted, over the phases' loss when the adaptation starts; 0 leaves it out.
         remembered: Weight of the heights that the reader read in recordings before it was adapted, over the weight of
-            those of the simulation; 0 leaves them out.
+            those of the simulation; 0 leaves them out, and lets covariances stretch them.
         advised: A recogniser adapted to the recordings, with the same labels, is one of the teachers.
         mine: The independence term.
         learn_weights: The decoder's weights of the two latents are learnt.
@@ -63,7 +63,7 @@ class Plan:
     labels: float = 3.0
     unlabelled: float = 2.0
     correlation: float = 3.0
-    remembered: float = 3.0
+    remembered: float = 0.5
     advised: bool = True
     mine: MineSettings = field(default_factory=MineSettings)
     learn_weights: bool = True
@@ -114,6 +114,11 @@ class MovementReader(nn.Module):
     def height_loss(self, z_c: Tensor, height: Tensor) -> Tensor:
         """How badly content (..., Zc) is read as these heights (...)."""
         return HEIGHT_WEIGHT * (self.height(z_c)[..., 0] - height).square().mean()
+
+    def beyond_height(self, z_c: Tensor) -> Tensor:
+        """Content (..., Zc) without its part along the direction that heights are read from."""
+        along = functional.normalize(self.height.weight[0].detach(), dim=0)
+        return z_c - (z_c @ along)[..., None] * along
 
     def heights(self, values: Tensor) -> Tensor:
         """Heights (N, W) read in windows (N, W, C), without a gradient."""
@@ -178,9 +183,13 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
         teachers = Teachers(network, material.network(adviser) if adviser else None)
         steps = settings.steps(len(train))
 
+        def apart(one: Tensor, other: Tensor) -> Tensor:
+            held = network.beyond_height if plan.remembers else nn.Identity()
+            return covariance_distance(held(one), held(other))
+
         def untaught(batch: Batches) -> tuple[Tensor, Tensor]:
             z_c, foreign = encoder(torch.cat([batch.values, recordings.some(len(batch)).values])).chunk(2)
-            return phase_loss(encoder.head(z_c), batch.phase), covariance_distance(z_c, foreign)
+            return phase_loss(encoder.head(z_c), batch.phase), apart(z_c, foreign)
 
         correlation = calibrated(untaught, train, plan.correlation) if plan.correlation else 0.0
 
@@ -194,7 +203,7 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
             if len(recordings):
                 weight = plan.unlabelled * min(1.0, 3.0 * float(teachers.step) / steps)
                 value = value + weight * teachers.disagreement(some.values, encoder.head(unnamed))
-                value = value + correlation * covariance_distance(z_c, unnamed)
+                value = value + correlation * apart(z_c, unnamed)
                 if plan.remembers:
                     value = value + plan.remembered * network.height_loss(unnamed, some.truth["height"])
                 teachers.follow(network)

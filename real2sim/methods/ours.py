@@ -11,7 +11,8 @@ What is added to the paper's model, each for one reason:
   same mistake, and each is heard as much as it is sure.
 - *Correlation*: contents of recordings and of simulation have the same covariance (CORAL, of the latents).
 - *Remembered heights*: all that recordings teach is phases, so heights go on being read in recordings as they were by
-  the reader that has seen simulation alone. Nothing else keeps an adaptation to phases from moving them.
+  the reader that has seen simulation alone, and the direction they are read from takes no part in the correlation.
+  Nothing else keeps an adaptation to phases from moving them.
 - *Crossed mountings*: the decoder gets the content of a window and the style of another window of that repetition
   with the devices mounted otherwise, and is to give the first window in the second mounting. No style can carry
   content that way, and no content a mounting.
