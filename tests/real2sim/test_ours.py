@@ -224,6 +224,14 @@ def test_one_content_is_decoded_under_several_styles_as_under_each(features):
     torch.testing.assert_close(together, torch.stack([network.decode(content, style) for style in styles]))
 
 
+def test_what_lies_beyond_heights_says_nothing_of_them():
+    network, z_c = MovementReader(SIZES), torch.rand(3, 5, SIZES.content)
+    beyond = network.beyond_height(z_c)
+    torch.testing.assert_close(network.height(beyond), network.height.bias.expand(3, 5, 1))
+    difference = (z_c - beyond).flatten(0, 1)
+    assert torch.linalg.matrix_rank(difference, tol=1e-5) == 1
+
+
 def test_an_adaptation_leaves_heights_in_recordings_as_they_were(trained_run):
     adapted, start = two_encoder_model("two-encoder", RANDOMISED, PLAN).needs[:2]
     longer = replace(trained_run, config=replace(trained_run.config, effort=1.0))
