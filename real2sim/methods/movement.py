@@ -183,9 +183,10 @@ def adapted_content(material: Material, *, plan: Plan, start: str, adviser: str 
         teachers = Teachers(network, material.network(adviser) if adviser else None)
         steps = settings.steps(len(train))
 
+        held_equal = network.beyond_height if plan.remembers else nn.Identity()
+
         def apart(one: Tensor, other: Tensor) -> Tensor:
-            held = network.beyond_height if plan.remembers else nn.Identity()
-            return covariance_distance(held(one), held(other))
+            return covariance_distance(held_equal(one), held_equal(other))
 
         def untaught(batch: Batches) -> tuple[Tensor, Tensor]:
             z_c, foreign = encoder(torch.cat([batch.values, recordings.some(len(batch)).values])).chunk(2)
