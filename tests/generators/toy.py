@@ -13,6 +13,8 @@ import numpy as np
 from generators.store import FIELDS, Repetition
 
 DRAWN_NUMBERS = 30
+RECIPE = {"name": "toy", "seed": 0}
+SHARD = 4
 
 
 @dataclass(frozen=True, kw_only=True)
