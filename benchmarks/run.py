@@ -16,6 +16,7 @@ CASES = {
     "store": 3000,
     "faults": 100,
     "mine": 20_000,
+    "independence": 600,
     "warp": 16,
     "walking": 120,
     "transfer": 3000,

@@ -125,17 +125,21 @@ def probe(latent: np.ndarray, phase: np.ndarray, half: np.ndarray) -> float:
     return float(np.mean([((read > 0) == k)[phase == k].mean() for k in (0, 1)]))
 
 
-def leaks(found: Domains, seed: int) -> dict[str, float]:
-    """What the style of simulated windows knows of their movement.
+def leaks(network: TwoEncoderVAE, windows: Windows, seed: int) -> dict[str, float]:
+    """What the style of windows knows of their movement.
+
+    Args:
+        network: Trained.
+        windows: Held out.
+        seed: Of the estimator.
 
     Returns:
         "style_probe" and "content_probe": how well a linear probe reads the phase in the middle of a window from its
         style, and from the content there; "independent_nats": I(content; style) by an estimator of its own, where
         there are windows enough.
     """
-    windows = found.simulated
-    content = apply(found.network.content, windows.values)
-    style = apply(lambda x: found.network.style(x)[0], windows.values)
+    content = apply(network.content, windows.values)
+    style = apply(lambda x: network.style(x)[0], windows.values)
     middle = windows.phase.shape[1] // 2
     known = windows.phase[:, middle] >= 0
     phase, half = windows.phase[known, middle], windows.sequence[known] % 2

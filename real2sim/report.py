@@ -97,7 +97,10 @@ def write_report(run: Run) -> None:
 def _evidence(run: Run, seed: int, fold: int | None) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
     """What conversion did, by the first training, as figures (kept in the run) and as pictures."""
     domains = evidence.domains(run, seed, fold)
-    found = {"leaks": evidence.leaks(domains, seed), "told_apart": evidence.distances(domains, seed)}
+    found = {
+        "leaks": evidence.leaks(domains.network, domains.simulated, seed),
+        "told_apart": evidence.distances(domains, seed),
+    }
     write_text(run.evidence, json.dumps(found, indent=1))
     channels = {"accelerometer": "accel", "gyroscope": "gyro", "range": "range"}
     windows = {"simulated": domains.simulated, "real": domains.real, "converted": domains.converted_real}

@@ -1,6 +1,6 @@
 """Content: what a person does, learnt from the simulation; the plan of the model that it is part of."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +40,7 @@ class Plan:
         remembered: Weight of the heights that the reader read in recordings before it was adapted, over the weight of
             those of the simulation; 0 leaves them out, and lets covariances stretch them.
         advised: A recogniser adapted to the recordings, with the same labels, is one of the teachers.
-        mine: The independence term.
+        mine: The independence term; crossed mountings leave little for it to do.
         learn_weights: The decoder's weights of the two latents are learnt.
     """
 
@@ -58,7 +58,7 @@ class Plan:
     correlation: float = 3.0
     remembered: float = 0.5
     advised: bool = True
-    mine: MineSettings = field(default_factory=MineSettings)
+    mine: MineSettings = MineSettings(weight=0.02, steps=3)
     learn_weights: bool = True
 
     @property
