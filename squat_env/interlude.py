@@ -384,20 +384,17 @@ def joining(course: Course, poise: Poise, time: np.ndarray, row: int) -> Course:
             span**2 * (poise.curve - course.curve[row]),
         ]
     )
-    value, rate, curve = (_FADE(u, order) @ gap for order in range(3))
+    value, rate, curve = (_fade(u, order) @ gap for order in range(3))
     return Course(value=value, rate=sign * rate / span, curve=curve / span**2)
 
 
-class _Fade:
-    """Quintics in u that begin with value, slope or curvature 1, the other two being 0, and end with 0, 0, 0."""
-
-    def __init__(self):
-        powers = np.array([[1, 0, 0, -10, 15, -6], [0, 1, 0, -6, 8, -3], [0, 0, 0.5, -1.5, 1.5, -0.5]])
-        self._of_order = [np.polynomial.Polynomial(row) for row in powers]
-
-    def __call__(self, u: np.ndarray, order: int) -> np.ndarray:
-        """(N, 3) their derivatives of an order at u (N,)."""
-        return np.column_stack([part.deriv(order)(u) if order else part(u) for part in self._of_order])
+_FADES = tuple(
+    np.polynomial.Polynomial(row)
+    for row in ([1, 0, 0, -10, 15, -6], [0, 1, 0, -6, 8, -3], [0, 0, 0.5, -1.5, 1.5, -0.5])
+)
+"""Quintics in u that begin with value, slope or curvature 1, the other two being 0, and end with 0, 0, 0."""
 
 
-_FADE = _Fade()
+def _fade(u: np.ndarray, order: int) -> np.ndarray:
+    """(N, 3) their derivatives of an order at u (N,)."""
+    return np.column_stack([part.deriv(order)(u) for part in _FADES])

@@ -33,12 +33,12 @@ def measure(reps: int) -> dict[str, float]:
     statistics = statistics_of(sequences[0])
     train, validation = (cut(some, statistics) for some in sequences[:2])
     held_out = cut(sequences[2], statistics, stride=WINDOW)
+    windows = training.Batches.of(held_out)
     figures: dict[str, list[float]] = {}
     for seed in range(TRAININGS):
         content, _ = training.train_content_encoder(train, validation, seed=seed)
         for sign in SIGNS:
             network, _ = train_style_and_decoder(content, train, validation, seed=seed, mine=MineSettings(sign=sign))
-            windows = training.Batches.of(held_out)
             with torch.no_grad():
                 error = float(reconstruction_loss(network.reconstruct(windows.values), windows))
             found = evidence.leaks(network, held_out, seed) | {"reconstruction": error}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from real2sim.compute import reproducible
 from real2sim.material import Material
 from real2sim.method import Model, Row, Trained
-from real2sim.methods.adaptation import FEW
+from real2sim.methods.adapted_content import FEW
 from real2sim.methods.movement import MovementReader, Plan, new_reader, sizes_of
 from real2sim.methods.ours import conversion_of, finished, two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED, on_simulation

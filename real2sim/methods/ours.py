@@ -46,8 +46,8 @@ from real2sim.compute import reproducible
 from real2sim.conversion import choose_style
 from real2sim.material import Material, Simulated
 from real2sim.method import Model, Row, Trained
-from real2sim.methods.adaptation import adapted_content
 from real2sim.methods.adapted import correlated
+from real2sim.methods.adapted_content import adapted_content
 from real2sim.methods.movement import MovementReader, Plan, content, sizes_of
 from real2sim.methods.recognisers import RANDOMISED, tuned
 from real2sim.mountings import Mountings

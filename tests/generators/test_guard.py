@@ -10,14 +10,7 @@ import numpy as np
 import pytest
 from toy import SHARD
 
-from generators.store import (
-    FIELDS,
-    Dataset,
-    DatasetError,
-    Manifest,
-    verify,
-    write_manifest,
-)
+from generators.store import FIELDS, Dataset, DatasetError, Manifest, verify, write_manifest
 
 
 def forge(folder: Path, edit) -> None:

@@ -9,14 +9,7 @@ import numpy as np
 import pytest
 from toy import RECIPE, toy_repetition
 
-from generators.store import (
-    Dataset,
-    DatasetError,
-    Manifest,
-    verify,
-    write_manifest,
-    write_shard,
-)
+from generators.store import Dataset, DatasetError, Manifest, verify, write_manifest, write_shard
 
 
 def copy_shard(folder: Path, source: int, target: int) -> None:

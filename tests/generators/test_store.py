@@ -13,15 +13,7 @@ import numpy as np
 import pytest
 from toy import RECIPE, SHARD, toy_repetition
 
-from generators.store import (
-    FIELDS,
-    Dataset,
-    DatasetError,
-    Repetition,
-    verify,
-    write_dataset,
-    write_shard,
-)
+from generators.store import FIELDS, Dataset, DatasetError, Repetition, verify, write_dataset, write_shard
 
 
 def with_sample(repetition: Repetition, **sample) -> Repetition:
@@ -260,7 +252,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, repetitions):
 LIMITED = """
 import resource, sys
 from formats.freeze import frozen_repetitions
-from toy import RECIPE, SHARD, toy_repetition
+from toy import toy_repetition
 from generators.store import write_dataset
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 write_dataset(sys.argv[1], map(toy_repetition, range(3)), recipe={})

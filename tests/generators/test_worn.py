@@ -10,12 +10,7 @@ import pytest
 from formats.freeze import frozen_repetitions
 from toy import RECIPE
 
-from generators.store import (
-    Dataset,
-    DatasetError,
-    verify,
-    write_dataset,
-)
+from generators.store import Dataset, DatasetError, verify, write_dataset
 from generators.store.documents import hash_of_json
 
 

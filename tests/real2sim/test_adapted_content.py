@@ -9,7 +9,7 @@ from small_run import FOLD
 
 from real2sim.material import Material
 from real2sim.methods.ablations import PLAN
-from real2sim.methods.adaptation import Teachers, adapted_content
+from real2sim.methods.adapted_content import Teachers, adapted_content
 from real2sim.methods.movement import MovementReader
 from real2sim.methods.ours import two_encoder_model
 from real2sim.methods.recognisers import RANDOMISED
